@@ -1,0 +1,235 @@
+"""The one enumeration of coded refusals: code, what it rests on, meaning, what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from models.errors import InputError
+
+
+class Basis(StrEnum):
+    """What a verdict rests on; verdicts that rest on words may change when descriptions are scrubbed."""
+
+    FILE = "file"
+    HEADER = "header"
+    GEOMETRY = "geometry"
+    WORDS = "words"
+    IMAGE = "image"
+    TABLE = "table"
+    LEVELS = "levels"
+
+
+class Meaning(NamedTuple):
+    basis: Basis
+    meaning: str
+    action: str
+
+
+class Code(StrEnum):
+    """Coded reasons for refusing a file, series, exam or study. The text of each is in `MEANINGS`."""
+
+    # file
+    NOT_DICOM = "NOT_DICOM"
+    FILE_TRUNCATED = "FILE_TRUNCATED"
+    NOT_CT = "NOT_CT"
+    PIXELS_UNREADABLE = "PIXELS_UNREADABLE"
+    EMPTY_INPUT = "EMPTY_INPUT"
+    # header
+    MODALITY_CONFLICT = "MODALITY_CONFLICT"
+    LOCALIZER = "LOCALIZER"
+    SECONDARY_CAPTURE = "SECONDARY_CAPTURE"
+    DERIVED_IMAGE = "DERIVED_IMAGE"
+    VIRTUAL_NON_CONTRAST = "VIRTUAL_NON_CONTRAST"
+    MONOENERGETIC = "MONOENERGETIC"
+    KVP_MISSING = "KVP_MISSING"
+    KVP_OUT_OF_RANGE = "KVP_OUT_OF_RANGE"
+    VENDOR_UNKNOWN = "VENDOR_UNKNOWN"
+    VENDOR_UNVALIDATED = "VENDOR_UNVALIDATED"
+    PATIENT_ID_MISSING = "PATIENT_ID_MISSING"
+    DUPLICATE_UID = "DUPLICATE_UID"
+    MIXED_SERIES = "MIXED_SERIES"
+    RESCALE_MISSING = "RESCALE_MISSING"
+    CONTRAST_BY_TAG = "CONTRAST_BY_TAG"
+    # geometry
+    ORIENTATION_MISSING = "ORIENTATION_MISSING"
+    GEOMETRY_INCONSISTENT = "GEOMETRY_INCONSISTENT"
+    SLICE_MISSING = "SLICE_MISSING"
+    SLICE_DUPLICATED = "SLICE_DUPLICATED"
+    SPACING_WRONG = "SPACING_WRONG"
+    SPACING_TOO_LARGE = "SPACING_TOO_LARGE"
+    PIXEL_SPACING_OUT_OF_RANGE = "PIXEL_SPACING_OUT_OF_RANGE"
+    GANTRY_TILT = "GANTRY_TILT"
+    TOO_FEW_SLICES = "TOO_FEW_SLICES"
+    # words
+    CONTRAST_BY_WORDS = "CONTRAST_BY_WORDS"
+    # image
+    CONTRAST_BY_IMAGE = "CONTRAST_BY_IMAGE"
+    HU_IMPLAUSIBLE = "HU_IMPLAUSIBLE"
+    METAL_IN_VERTEBRA = "METAL_IN_VERTEBRA"
+    # levels
+    LEVELS_MISSING = "LEVELS_MISSING"
+    LEVELS_UNREADABLE = "LEVELS_UNREADABLE"
+    LEVELS_AMBIGUOUS = "LEVELS_AMBIGUOUS"
+    LEVELS_NOT_IN_VIEW = "LEVELS_NOT_IN_VIEW"
+    LEVELS_TOO_FEW = "LEVELS_TOO_FEW"
+    # tables (DXA and pairing)
+    DXA_MISSING = "DXA_MISSING"
+    CT_MISSING = "CT_MISSING"
+    DXA_VALUE_MISSING = "DXA_VALUE_MISSING"
+    DXA_VALUE_NOT_NUMERIC = "DXA_VALUE_NOT_NUMERIC"
+    DXA_OUT_OF_RANGE = "DXA_OUT_OF_RANGE"
+    DXA_DEVICE_UNKNOWN = "DXA_DEVICE_UNKNOWN"
+    DXA_DATE_FAR = "DXA_DATE_FAR"
+    DXA_DATE_INVALID = "DXA_DATE_INVALID"
+    DXA_DUPLICATED = "DXA_DUPLICATED"
+    SEX_MISMATCH = "SEX_MISMATCH"
+    # patient
+    AGE_UNDER_30 = "AGE_UNDER_30"
+
+
+MEANINGS: dict[Code, Meaning] = {
+    Code.NOT_DICOM: Meaning(Basis.FILE, "the file is not DICOM", "send DICOM files only"),
+    Code.FILE_TRUNCATED: Meaning(Basis.FILE, "the file ends before its data does", "send the file again"),
+    Code.NOT_CT: Meaning(Basis.FILE, "a DICOM object of another kind than CT image", "none; it is listed and left"),
+    Code.PIXELS_UNREADABLE: Meaning(
+        Basis.FILE, "the pixel data cannot be decoded", "send the series again, uncompressed or JPEG-lossless"
+    ),
+    Code.EMPTY_INPUT: Meaning(Basis.FILE, "there is no file to read", "name a folder that holds a CT series"),
+    Code.MODALITY_CONFLICT: Meaning(
+        Basis.HEADER, "Modality is not CT although the object is a CT image", "correct Modality (0008,0060)"
+    ),
+    Code.LOCALIZER: Meaning(Basis.HEADER, "a localizer (scout) image", "send the axial series"),
+    Code.SECONDARY_CAPTURE: Meaning(Basis.HEADER, "a secondary capture, not HU", "send the original series"),
+    Code.DERIVED_IMAGE: Meaning(
+        Basis.HEADER, "a derived image (reformat, map, MIP) whose values may not be HU", "send the original axial series"
+    ),
+    Code.VIRTUAL_NON_CONTRAST: Meaning(
+        Basis.HEADER, "virtual non-contrast: calcium is removed with iodine", "send a true non-contrast series"
+    ),
+    Code.MONOENERGETIC: Meaning(
+        Basis.HEADER, "virtual monoenergetic image: HU of bone follow the chosen keV", "send the conventional series"
+    ),
+    Code.KVP_MISSING: Meaning(Basis.HEADER, "tube voltage is not declared", "declare KVP (0018,0060)"),
+    Code.KVP_OUT_OF_RANGE: Meaning(
+        Basis.HEADER, "tube voltage outside the validated range", "send a series inside validate.kvp_*"
+    ),
+    Code.VENDOR_UNKNOWN: Meaning(
+        Basis.HEADER, "Manufacturer is missing or names no known vendor", "declare Manufacturer (0008,0070)"
+    ),
+    Code.VENDOR_UNVALIDATED: Meaning(
+        Basis.HEADER, "a vendor the model was not validated on", "validate the vendor first; the patient is flagged"
+    ),
+    Code.PATIENT_ID_MISSING: Meaning(Basis.HEADER, "PatientID is empty", "declare PatientID (0010,0020)"),
+    Code.DUPLICATE_UID: Meaning(
+        Basis.HEADER, "one SOPInstanceUID carries two different images", "send the series with unique UIDs"
+    ),
+    Code.MIXED_SERIES: Meaning(
+        Basis.HEADER, "slices of different patients, studies or acquisitions under one SeriesInstanceUID",
+        "send the series apart",
+    ),
+    Code.RESCALE_MISSING: Meaning(
+        Basis.HEADER, "RescaleSlope or RescaleIntercept is missing or not a number", "send a series with HU rescale"
+    ),
+    Code.CONTRAST_BY_TAG: Meaning(
+        Basis.HEADER, "contrast agent declared by ContrastBolusAgent", "send the non-contrast series"
+    ),
+    Code.ORIENTATION_MISSING: Meaning(
+        Basis.GEOMETRY, "image orientation or position is missing", "send a series with both"
+    ),
+    Code.GEOMETRY_INCONSISTENT: Meaning(
+        Basis.GEOMETRY, "slices differ in orientation, matrix or pixel spacing", "send one consistent series"
+    ),
+    Code.SLICE_MISSING: Meaning(Basis.GEOMETRY, "a slice is missing inside the series", "send the whole series"),
+    Code.SLICE_DUPLICATED: Meaning(Basis.GEOMETRY, "two slices at one position", "send each slice once"),
+    Code.SPACING_WRONG: Meaning(
+        Basis.GEOMETRY, "declared slice spacing contradicts slice positions", "correct the spacing or the positions"
+    ),
+    Code.SPACING_TOO_LARGE: Meaning(
+        Basis.GEOMETRY, "slices are farther apart than validated", "send a thinner reconstruction"
+    ),
+    Code.PIXEL_SPACING_OUT_OF_RANGE: Meaning(
+        Basis.GEOMETRY, "pixel spacing outside the validated range", "reconstruct with a smaller field of view"
+    ),
+    Code.GANTRY_TILT: Meaning(Basis.GEOMETRY, "gantry tilt or oblique stack", "send an untilted series"),
+    Code.TOO_FEW_SLICES: Meaning(Basis.GEOMETRY, "too few slices to hold L1-L4", "send the whole series"),
+    Code.CONTRAST_BY_WORDS: Meaning(
+        Basis.WORDS, "a description says that contrast was given", "send the non-contrast series"
+    ),
+    Code.CONTRAST_BY_IMAGE: Meaning(
+        Basis.IMAGE, "the aortic lumen is enhanced although nothing declares contrast", "send the non-contrast series"
+    ),
+    Code.HU_IMPLAUSIBLE: Meaning(
+        Basis.IMAGE, "values are not HU of a patient (soft tissue not where it must be)", "send an original CT series"
+    ),
+    Code.METAL_IN_VERTEBRA: Meaning(
+        Basis.IMAGE, "metal or cement in a vertebra to be measured", "exclude the level; measure by DXA elsewhere"
+    ),
+    Code.LEVELS_MISSING: Meaning(
+        Basis.LEVELS, "where L1-L4 are is not given", "give --levels: a DICOM SEG, a label map or a table of centres"
+    ),
+    Code.LEVELS_UNREADABLE: Meaning(
+        Basis.LEVELS, "the level file cannot be read or its scheme is not named", "see docs on levels; name --level-scheme"
+    ),
+    Code.LEVELS_AMBIGUOUS: Meaning(
+        Basis.LEVELS, "levels contradict one another (order, spacing, doubles)", "correct the level file"
+    ),
+    Code.LEVELS_NOT_IN_VIEW: Meaning(
+        Basis.LEVELS, "the named levels lie outside the images", "send a series that covers L1-L4"
+    ),
+    Code.LEVELS_TOO_FEW: Meaning(
+        Basis.LEVELS, "fewer than two evaluable levels of L1-L4", "send a series that covers L1-L4"
+    ),
+    Code.DXA_MISSING: Meaning(Basis.TABLE, "a CT without a DXA exam", "add the exam to the DXA table"),
+    Code.CT_MISSING: Meaning(Basis.TABLE, "a DXA exam without an accepted CT", "add the CT series"),
+    Code.DXA_VALUE_MISSING: Meaning(Basis.TABLE, "a required DXA value is empty", "fill it or leave the exam out"),
+    Code.DXA_VALUE_NOT_NUMERIC: Meaning(Basis.TABLE, "a DXA value is not a number", "correct the value"),
+    Code.DXA_OUT_OF_RANGE: Meaning(Basis.TABLE, "a DXA value outside its plausible range", "check value and unit (g/cm2)"),
+    Code.DXA_DEVICE_UNKNOWN: Meaning(
+        Basis.TABLE, "no published conversion for this DXA device", "name Hologic or GE Lunar"
+    ),
+    Code.DXA_DATE_FAR: Meaning(Basis.TABLE, "CT and DXA too many days apart", "pair a DXA nearer in time"),
+    Code.DXA_DATE_INVALID: Meaning(Basis.TABLE, "a date is missing or not YYYY-MM-DD", "correct the date"),
+    Code.DXA_DUPLICATED: Meaning(Basis.TABLE, "two exams of one patient on one date", "keep one"),
+    Code.SEX_MISMATCH: Meaning(Basis.TABLE, "sex differs between CT header and DXA table", "correct one of them"),
+    Code.AGE_UNDER_30: Meaning(Basis.TABLE, "patient under 30 years: no reference", "not for this patient"),
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One coded reason with its finding.
+
+    Attributes
+    ----------
+    code
+        From `Code`.
+    found
+        What was found and where, with no patient identifier in it.
+    """
+
+    code: Code
+    found: str
+
+    def line(self) -> str:
+        """One line for people: code, finding, what to do."""
+        return f"{self.code}: {self.found}; {MEANINGS[self.code].action}"
+
+
+class RefusedError(InputError):
+    """Input refused with at least one coded reason (exit code 3)."""
+
+    def __init__(self, *refusals: Refusal) -> None:
+        self.refusals = refusals
+        super().__init__("\n".join(refusal.line() for refusal in refusals))
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        """The codes, in order."""
+        return tuple(refusal.code for refusal in self.refusals)
+
+
+def refuse(code: Code, found: str) -> RefusedError:
+    """Shorthand: one refusal as an exception to raise."""
+    return RefusedError(Refusal(code, found))
