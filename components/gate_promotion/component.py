@@ -1,0 +1,27 @@
+"""KFP shim: promote or not, by a named policy over the evaluation report."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="osteogate-python", install_kfp_package=False)
+def gate_promotion(
+    spec: str, policy: str, report: dsl.Input[dsl.Artifact], decision: dsl.Output[dsl.Artifact]
+) -> str:
+    """`promoted` or `refused`; the reasons lie in the decision's JSON and page."""
+    from pathlib import Path
+
+    from components.gate_promotion.params import GateParams
+    from components.gate_promotion.run import run
+    from components.step import Step
+
+    with Step("gate", spec, {"decision": decision.path}) as step:
+        champion = Path(report.path) / "champion_report.json"
+        outcome = run(
+            report=Path(report.path) / "report.json",
+            champion_report=champion if champion.is_file() else None,
+            policy=policy,
+            params=step.params("gate", GateParams),
+            out=Path(decision.path),
+        )
+        step.note(policy=policy, promoted=outcome.promoted, reasons=outcome.reasons)
+    return "promoted" if outcome.promoted else "refused"

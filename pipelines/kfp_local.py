@@ -1,0 +1,41 @@
+"""Runs the retraining pipeline with kfp.local in subprocesses; started by `local_run` as a process of its own.
+
+Usage: python -m pipelines.kfp_local ARGUMENTS.json, where the file holds `pipeline_root`, `cache` (bool) and the
+pipeline's `arguments`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+from kfp import local
+
+from pipelines.retraining import retraining
+
+
+def main() -> None:
+    """Run and leave with exit code 0, or 1 when a step failed (its record says why)."""
+    plan = json.loads(Path(sys.argv[1]).read_text())
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    # GPU limits and display names have no effect in a subprocess; KFP says so for every task
+    warnings.filterwarnings("ignore", message=".*have no effect in the current local runner.*")
+    root = Path(plan["pipeline_root"])
+    local.init(
+        runner=local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(root),
+        enable_caching=plan["cache"],
+        cache_root=str(root / "cache"),
+    )
+    try:
+        retraining(**plan["arguments"])
+    except RuntimeError as error:
+        logging.error("%s", error)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

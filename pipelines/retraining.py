@@ -1,0 +1,109 @@
+"""The retraining pipeline: pure wiring, the same definition here in subprocesses and on a Kubeflow cluster."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+
+from components.deploy_triton.component import deploy_triton
+from components.detect_drift.component import detect_drift
+from components.evaluate_model.component import evaluate_model
+from components.fetch_champion.component import fetch_champion
+from components.gate_promotion.component import gate_promotion
+from components.ingest_dicom.component import ingest_dicom
+from components.prepare_vertebrae.component import prepare_vertebrae
+from components.simulate_cohort.component import obtain_data
+from components.train_resnet50.component import train_resnet50
+from components.validate_dicom.component import validate_dicom
+
+Outputs = NamedTuple(
+    "Outputs",
+    [
+        ("intake", dsl.Dataset),
+        ("validated", dsl.Dataset),
+        ("store", dsl.Dataset),
+        ("model", dsl.Model),
+        ("report", dsl.Artifact),
+        ("decision", dsl.Artifact),
+    ],
+)
+
+
+@dsl.pipeline(name="osteogate", description="CT to BMD and TBS: validate, train, evaluate, gate, deploy, watch")
+def retraining(
+    root: str,
+    site: str,
+    policy: str,
+    data_spec: str,
+    ingest_spec: str,
+    validate_spec: str,
+    prepare_spec: str,
+    train_spec: str,
+    champion_spec: str,
+    evaluate_spec: str,
+    gate_spec: str,
+    deploy_spec: str,
+    drift_spec: str,
+    accept_changed_data: bool = False,
+    data_folder: str = "",
+) -> Outputs:
+    """Every `*_spec` carries the step's parameters and source fingerprint, so that KFP reuses what is unchanged."""
+    data = obtain_data(
+        root=root, spec=data_spec, accept_changed_data=accept_changed_data, data_folder=data_folder
+    ).set_display_name("Data")
+    data.set_caching_options(False)
+    dataset = {
+        "data_path": data.outputs["path"],
+        "data_version": data.outputs["version"],
+        "data_kind": data.outputs["kind"],
+    }
+    ingest = ingest_dicom(**dataset, site=site, spec=ingest_spec).set_display_name("Ingest DICOM")
+    validate = validate_dicom(
+        **dataset, site=site, spec=validate_spec, intake=ingest.outputs["intake"]
+    ).set_display_name("Validate")
+    prepare = prepare_vertebrae(
+        **dataset,
+        site=site,
+        spec=prepare_spec,
+        intake=ingest.outputs["intake"],
+        validated=validate.outputs["validated"],
+    ).set_display_name("Prepare vertebrae")
+    train = train_resnet50(site=site, spec=train_spec, store=prepare.outputs["store"]).set_display_name("Train")
+    train.set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(1)
+    champion = fetch_champion(site=site, spec=champion_spec).set_display_name("Champion").after(train)
+    champion.set_caching_options(False)
+    evaluate = evaluate_model(
+        site=site,
+        spec=evaluate_spec,
+        champion_version=champion.output,
+        model=train.outputs["model"],
+        store=prepare.outputs["store"],
+    ).set_display_name("Evaluate")
+    gate = gate_promotion(
+        spec=gate_spec, policy=policy, report=evaluate.outputs["report"]
+    ).set_display_name("Gate")
+    gate.set_caching_options(False)
+    with dsl.If(gate.outputs["Output"] == "promoted", name="promoted"):
+        deploy = deploy_triton(
+            site=site,
+            spec=deploy_spec,
+            model=train.outputs["model"],
+            store=prepare.outputs["store"],
+            report=evaluate.outputs["report"],
+        ).set_display_name("Deploy")
+        deploy.set_caching_options(False)
+        drift = detect_drift(
+            site=site,
+            spec=drift_spec,
+            triton_url=deploy.outputs["triton_url"],
+            version=deploy.outputs["version"],
+            report=evaluate.outputs["report"],
+        ).set_display_name("Drift")
+        drift.set_caching_options(False)
+    return Outputs(
+        ingest.outputs["intake"],
+        validate.outputs["validated"],
+        prepare.outputs["store"],
+        train.outputs["model"],
+        evaluate.outputs["report"],
+        gate.outputs["decision"],
+    )
