@@ -1,0 +1,63 @@
+"""Levels from a table of body centres: CSV with columns level, x_mm, y_mm, z_mm (LPS)."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from components.prepare_vertebrae.levels import Centres
+from models.levels import LEVELS
+from models.refusal import Code, refuse
+
+COORDINATES = ("x_mm", "y_mm", "z_mm")
+COLUMNS = ("level", *COORDINATES)
+
+
+def read_centre_table(path: Path, series_instance_uid: str | None = None) -> Centres:
+    """Body centres (3,) LPS mm by level.
+
+    A column `series_instance_uid` may say which series a row is for. Levels beyond L1-L4 are not used.
+
+    Raises
+    ------
+    RefusedError
+        LEVELS_UNREADABLE (not a table, columns missing, not a number), LEVELS_AMBIGUOUS (a level twice, or
+        rows for other series only).
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            columns = reader.fieldnames or []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise refuse(
+            Code.LEVELS_UNREADABLE, f"{path.name}: not a readable CSV table ({type(error).__name__})"
+        ) from error
+    missing = [column for column in COLUMNS if column not in columns]
+    if missing:
+        raise refuse(
+            Code.LEVELS_UNREADABLE,
+            f"{path.name}: columns missing: {', '.join(missing)}; accepted: {', '.join(COLUMNS)} (LPS, mm)",
+        )
+    if "series_instance_uid" in columns and series_instance_uid is not None:
+        rows = [row for row in rows if row["series_instance_uid"] in ("", series_instance_uid)]
+        if not rows:
+            raise refuse(
+                Code.LEVELS_AMBIGUOUS, f"{path.name}: its rows are for another series than the one chosen"
+            )
+    centres: dict[str, np.ndarray] = {}
+    for number, row in enumerate(rows, start=2):
+        name = (row["level"] or "").strip().upper()
+        if name not in LEVELS:
+            continue  # neighbours (T12, L5) may be listed; they are not measured
+        if name in centres:
+            raise refuse(Code.LEVELS_AMBIGUOUS, f"{path.name}, line {number}: {name} is named twice")
+        try:
+            centres[name] = np.array([float(row[column]) for column in COORDINATES])
+        except (TypeError, ValueError) as error:
+            raise refuse(
+                Code.LEVELS_UNREADABLE, f"{path.name}, line {number}: a coordinate of {name} is not a number"
+            ) from error
+    return centres
