@@ -1,0 +1,243 @@
+"""One retraining run on this machine: starts kfp.local, follows its steps, leaves a manifest whatever happens."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from components.step import COMMIT_VARIABLE, RECORDS_VARIABLE, Site
+from models.errors import OsteoGateError, ParameterError
+from pipelines.manifest import Manifest, build_manifest, git_state, write_manifest
+from pipelines.params import read_params
+from pipelines.step_records import StepRecord, read_records
+from pipelines.steps import STEPS, step_specs
+from pipelines.workspace import Workspace
+
+POLL_SECONDS = 0.3
+QUIET = {
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DVC_NO_ANALYTICS": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+class RunFailedError(OsteoGateError):
+    """A step failed; carries the step's own exit code and its one line."""
+
+    def __init__(self, message: str, exit_code: int, manifest: Manifest) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.manifest = manifest
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line can say about a run.
+
+    Attributes
+    ----------
+    params_file
+        Usually the checkout's params.yaml.
+    policy
+        Name of the gate's policy.
+    data_folder
+        A site's own cohort; None for the data set that data.dvc pins.
+    accept_changed_data
+        Pin a regenerated data set anew when its hash differs.
+    resume
+        Go on with the latest run when it did not finish.
+    fresh
+        Run every step, whatever is unchanged.
+    """
+
+    params_file: Path
+    policy: str
+    data_folder: Path | None = None
+    accept_changed_data: bool = False
+    resume: bool = False
+    fresh: bool = False
+
+
+def local_site(workspace: Workspace) -> Site:
+    """Everything on this machine, below the workspace's home."""
+    return Site(
+        home=workspace.home,
+        mlflow_uri=workspace.mlflow_uri,
+        model_repository=workspace.model_repository,
+        triton_environment=workspace.triton_environment,
+        triton_url="",
+        prediction_log_url=workspace.prediction_log_url,
+        evidently_workspace=workspace.evidently_workspace,
+        site_key=workspace.site_key,
+    )
+
+
+def run_pipeline(
+    workspace: Workspace, options: RunOptions, show: Callable[[dict[str, StepRecord]], None]
+) -> Manifest:
+    """Run all steps, reusing what is unchanged.
+
+    Parameters
+    ----------
+    show
+        Called a few times a second with the records as they are.
+
+    Raises
+    ------
+    RunFailedError
+        A step failed; the manifest is written all the same.
+    ParameterError
+        Wrong parameters, an unknown policy, or another run going on in this workspace.
+    KeyboardInterrupt
+        After the steps' processes were stopped and the manifest written.
+    """
+    params = read_params(options.params_file)
+    if options.policy not in params["gate"]["policies"]:
+        known = ", ".join(params["gate"]["policies"])
+        raise ParameterError(f"gate policy {options.policy!r} is not in params.yaml; accepted: {known}")
+    workspace.home.mkdir(parents=True, exist_ok=True)
+    with _only_run(workspace):
+        folder = _run_folder(workspace, resume=options.resume)
+        return _run_in(folder, workspace, options, params, show)
+
+
+def _run_in(
+    folder: Path,
+    workspace: Workspace,
+    options: RunOptions,
+    params: dict[str, Any],
+    show: Callable[[dict[str, StepRecord]], None],
+) -> Manifest:
+    records_folder, run_log = folder / "steps", folder / "run.log"
+    shutil.rmtree(records_folder, ignore_errors=True)
+    records_folder.mkdir()
+    pipeline_root = workspace.home / "kfp"
+    plan = folder / "plan.json"
+    arguments = {
+        "root": str(workspace.root),
+        "site": local_site(workspace).model_dump_json(),
+        "policy": options.policy,
+        **step_specs(workspace.root, params),
+        "accept_changed_data": options.accept_changed_data,
+        "data_folder": str(options.data_folder.resolve()) if options.data_folder else "",
+    }
+    plan.write_text(
+        json.dumps({"pipeline_root": str(pipeline_root), "cache": not options.fresh, "arguments": arguments}, indent=2)
+    )
+    commit, dirty = git_state(workspace.root)
+    environment = {**os.environ, **QUIET, RECORDS_VARIABLE: str(records_folder), COMMIT_VARIABLE: commit or ""}
+    started = datetime.now(UTC)
+    facts = {
+        "run_id": folder.name,
+        "started": started,
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "params": params,
+        "policy": options.policy,
+    }
+
+    def records() -> dict[str, StepRecord]:
+        return read_records(records_folder, run_log, pipeline_root / "cache")
+
+    def conclude(state: str, error: str | None = None) -> Manifest:
+        manifest = build_manifest(folder, state=state, error=error, records=records(), workspace=workspace, **facts)
+        write_manifest(manifest, folder)
+        return manifest
+
+    conclude("running")
+    _point_latest(workspace.runs, folder)
+    with run_log.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.kfp_local", str(plan)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=workspace.root,
+            start_new_session=True,
+        )
+        try:
+            while process.poll() is None:
+                show(records())
+                time.sleep(POLL_SECONDS)
+        except BaseException:
+            _stop(process)
+            conclude("interrupted", "interrupted; go on with: osteogate run --resume")
+            raise
+    show(records())
+    _link_outputs(folder, records())
+    if process.returncode == 0:
+        return conclude("done")
+    failed = next((record for record in records().values() if record.state == "failed"), None)
+    if failed is None:
+        line, code = f"the pipeline ended without a step's word; see {run_log}", 1
+    else:
+        line, code = f"{failed.name}: {failed.error}", failed.exit_code or 1
+    raise RunFailedError(line, code, conclude("failed", line))
+
+
+@contextmanager
+def _only_run(workspace: Workspace) -> Iterator[None]:
+    with (workspace.home / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ParameterError(f"another run is going on in {workspace.home}; wait for it or stop it") from error
+        yield
+
+
+def _run_folder(workspace: Workspace, *, resume: bool) -> Path:
+    latest = workspace.runs / "latest"
+    if resume:
+        manifest = latest / "manifest.json"
+        if not manifest.is_file():
+            raise ParameterError(f"nothing to resume: {manifest} does not exist; start with: osteogate run")
+        if json.loads(manifest.read_text())["state"] == "done":
+            raise ParameterError(f"the latest run ({latest.resolve().name}) is finished; start with: osteogate run")
+        return latest.resolve()
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    folder = workspace.runs / f"{stamp}-{secrets.token_hex(2)}"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _point_latest(runs: Path, folder: Path) -> None:
+    partial = runs / f".latest-{folder.name}"
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(folder.name)
+    partial.replace(runs / "latest")
+
+
+def _link_outputs(folder: Path, records: dict[str, StepRecord]) -> None:
+    """`runs/<id>/<step>` leads to the step's output, whichever run made it."""
+    for step in STEPS:
+        output = records[step.name].output
+        link = folder / step.name
+        if output is not None and output.exists():
+            link.unlink(missing_ok=True)
+            link.symlink_to(output)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the steps' whole process group, gently first."""
+    for number, patience in ((signal.SIGINT, 10.0), (signal.SIGKILL, 5.0)):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(patience)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
