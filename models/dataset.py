@@ -1,0 +1,138 @@
+"""Batches of crops, labels and acquisition facts read from a crop store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.crop_store import SPLITS, CropStore
+from models.errors import InputError
+from models.network import ACQUISITION, TARGETS
+
+
+class TrainingDataError(InputError):
+    """A crop store cannot be trained on; the message says which split and why."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch on the CPU.
+
+    Attributes
+    ----------
+    crops
+        (N, C, H, W) int16 HU.
+    acquisition
+        (N, 3) float32: kVp, slice thickness mm, pixel spacing mm.
+    labels
+        (N, 2) float32: BMD g/cm2 and TBS of the level.
+    rows
+        (N,) row numbers in the store's index.
+    """
+
+    crops: Tensor
+    acquisition: Tensor
+    labels: Tensor
+    rows: np.ndarray
+
+
+class CropDataset:
+    """The crops of some splits of a store; pixels stay on disk until a batch asks for them.
+
+    Parameters
+    ----------
+    store
+        Open crop store.
+    splits
+        Names among `models.crop_store.SPLITS`.
+    middle_only
+        Only the crop nearest to the middle of each vertebra (validation looks at one per level).
+    """
+
+    def __init__(self, store: CropStore, splits: tuple[str, ...], *, middle_only: bool = False) -> None:
+        unknown = sorted(set(splits) - set(SPLITS))
+        if unknown:
+            raise ValueError(f"unknown splits {unknown}; accepted {SPLITS}")
+        self.store = store
+        index = store.index
+        chosen = index[index["split"].isin(splits)]
+        if middle_only and len(chosen):
+            nearest = chosen["lateral_offset_mm"].abs().groupby([chosen["series"], chosen["level"]]).idxmin()
+            chosen = chosen.loc[np.sort(nearest.to_numpy())]
+        self.rows = chosen.index.to_numpy(dtype=np.int64)
+        self.acquisition = np.array(chosen[list(ACQUISITION)], dtype=np.float32)
+        self.labels = np.array(chosen[list(TARGETS)], dtype=np.float32)
+        self.patients: tuple[str, ...] = tuple(chosen["patient"].unique())
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, positions: np.ndarray) -> Batch:
+        """The batch of these positions (0 to len - 1), in this order."""
+        rows = self.rows[positions]
+        return Batch(
+            crops=torch.from_numpy(np.array(self.store.hu[rows], dtype=np.int16)),
+            acquisition=torch.from_numpy(self.acquisition[positions]),
+            labels=torch.from_numpy(self.labels[positions]),
+            rows=rows,
+        )
+
+    def in_order(self, batch_size: int) -> Iterator[Batch]:
+        """All batches in the order of the store; the last may be smaller."""
+        for start in range(0, len(self), batch_size):
+            yield self.batch(np.arange(start, min(start + batch_size, len(self))))
+
+    def shuffled(self, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
+        """One epoch in an order that is a function of seed and epoch; a last batch of one is left out.
+
+        (Batch normalisation cannot train on one crop; another epoch's order includes it.)
+        """
+        order = np.random.default_rng([seed, epoch]).permutation(len(self))
+        for start in range(0, len(order), batch_size):
+            positions = order[start : start + batch_size]
+            if len(positions) > 1:
+                yield self.batch(positions)
+
+    def batches(self, batch_size: int) -> int:
+        """How many batches `shuffled` yields."""
+        whole, rest = divmod(len(self), batch_size)
+        return whole + (rest > 1)
+
+
+def check_trainable(train: CropDataset, validation: CropDataset) -> None:
+    """Refuse what cannot be trained on.
+
+    Raises
+    ------
+    TrainingDataError
+        Too few patients in train or none in validation, a patient in both, labels or acquisition that are
+        not finite, or a target that is the same everywhere.
+    """
+    if len(train.patients) < 2:
+        raise TrainingDataError(f"split train: {len(train.patients)} patients; at least 2 are needed")
+    if not validation.patients:
+        raise TrainingDataError("split validation: no patients; early stopping needs at least 1")
+    both = set(train.patients) & set(validation.patients)
+    if both:
+        raise TrainingDataError(
+            f"{len(both)} patients are in train and in validation; a patient has one split"
+        )
+    for name, dataset in (("train", train), ("validation", validation)):
+        for column, values in (
+            *zip(TARGETS, dataset.labels.T, strict=True),
+            *zip(ACQUISITION, dataset.acquisition.T, strict=True),
+        ):
+            broken = int((~np.isfinite(values)).sum())
+            if broken:
+                raise TrainingDataError(
+                    f"split {name}, column {column}: {broken} values are not finite numbers"
+                )
+    for column, values in zip(TARGETS, train.labels.T, strict=True):
+        if float(np.ptp(values)) < 1e-6:
+            raise TrainingDataError(
+                f"split train, column {column}: all values are {values[0]:g}; nothing to learn"
+            )

@@ -1,0 +1,193 @@
+"""The network: a torchvision ResNet with everything between HU and g/cm2 inside the graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+
+from models.errors import InputError
+from models.intensity import FEATURES as INTENSITY_FEATURES
+from models.intensity import IntensityFeatures
+from models.params import Section
+from models.torchvision_import import torchvision_models
+
+TARGETS: tuple[str, ...] = ("bmd_g_cm2", "tbs")
+ACQUISITION: tuple[str, ...] = ("kvp", "slice_thickness_mm", "pixel_spacing_mm")
+
+_ACQUISITION_CLAMP = 3.0  # standard deviations; beyond, the linear path would extrapolate
+
+
+class PretrainedWeightsError(InputError):
+    """A weights file cannot be read or does not fit the architecture."""
+
+
+class NetworkConfig(Section):
+    """What is needed to build the network again, apart from its weights.
+
+    Attributes
+    ----------
+    arch
+        `resnet50` is the one that is evaluated and promoted; `resnet18` is for fast tests.
+    slices, pixels, size_mm
+        C, H = W and side in mm of the crops.
+    body_anterior_mm
+        How far in front of the crop's centre the vertebral body's centre lies.
+    windows_hu
+        (low, high) pairs; each maps a crop to C more channels, low to -1 and high to +1, clamped.
+    kvp_reference, kvp_exponent
+        HU above 0 are multiplied by (kVp / reference) ** exponent, which takes bone seen at any tube voltage
+        to the reference voltage. Default 0.458: L1 131.3 HU at 140 kVp against 140.9 HU at 120 kVp over
+        16,747 scans, ln(140.9 / 131.3) / ln(140 / 120).
+    dropout
+        On the pooled features.
+    bn_momentum
+        Of all batch normalisations.
+    """
+
+    arch: Literal["resnet50", "resnet18"] = "resnet50"
+    slices: int = Field(ge=1, le=15)
+    pixels: int = Field(ge=16, le=512)
+    size_mm: float = Field(gt=0, le=200)
+    body_anterior_mm: float = Field(default=8.0, ge=-50, le=50)
+    windows_hu: tuple[tuple[float, float], ...] = ((-200.0, 800.0), (0.0, 400.0))
+    kvp_reference: float = Field(default=120.0, gt=0)
+    kvp_exponent: float = Field(default=0.458, ge=0, le=2)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    bn_momentum: float = Field(default=0.1, gt=0, le=1)
+
+    @field_validator("windows_hu")
+    @classmethod
+    def _rising(cls, windows: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        if not windows or any(low >= high for low, high in windows):
+            raise ValueError("at least one window is needed, each (low, high) with low < high in HU")
+        return windows
+
+
+class BoneNet(nn.Module):
+    """BMD and TBS of one vertebra from sagittal HU crops and three acquisition facts.
+
+    The ResNet's pooled features and a few global intensity features (`models.intensity`) are joined with the
+    standardised acquisition in a linear head. All constants that training learns from data (acquisition,
+    intensity and label standardisation) are buffers, so that they travel with the weights and the ONNX graph.
+
+    Non-finite or implausible acquisition values are the caller's to refuse: the graph cannot say no. A NaN
+    comes out as NaN; a finite value far from those trained on is clamped to 3 standard deviations in the
+    linear path, but still scales HU by its kVp.
+    """
+
+    window_low_hu: Tensor
+    window_width_hu: Tensor
+    acquisition_mean: Tensor
+    acquisition_std: Tensor
+    intensity_mean: Tensor
+    intensity_std: Tensor
+    label_mean: Tensor
+    label_std: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.slices * len(config.windows_hu)
+        self.backbone = _backbone(config, channels)
+        self.intensity = IntensityFeatures(config.pixels, config.size_mm, config.body_anterior_mm)
+        self.dropout = nn.Dropout(config.dropout)
+        self.deep = nn.Linear(_pooled_width(config.arch), len(TARGETS))
+        self.shallow = nn.Linear(len(INTENSITY_FEATURES) + len(ACQUISITION), len(TARGETS))
+        nn.init.normal_(self.deep.weight, std=1e-3)
+        nn.init.zeros_(self.deep.bias)
+        nn.init.zeros_(self.shallow.weight)
+        nn.init.zeros_(self.shallow.bias)
+        windows = torch.tensor(config.windows_hu, dtype=torch.float32)
+        self.register_buffer("window_low_hu", windows[:, 0].view(1, -1, 1, 1, 1))
+        self.register_buffer("window_width_hu", (windows[:, 1] - windows[:, 0]).view(1, -1, 1, 1, 1))
+        self.register_buffer("acquisition_mean", torch.zeros(len(ACQUISITION)))
+        self.register_buffer("acquisition_std", torch.ones(len(ACQUISITION)))
+        self.register_buffer("intensity_mean", torch.zeros(len(INTENSITY_FEATURES)))
+        self.register_buffer("intensity_std", torch.ones(len(INTENSITY_FEATURES)))
+        self.register_buffer("label_mean", torch.zeros(len(TARGETS)))
+        self.register_buffer("label_std", torch.ones(len(TARGETS)))
+
+    def forward(self, crops: Tensor, acquisition: Tensor) -> tuple[Tensor, Tensor]:
+        """Estimates in physical units.
+
+        Parameters
+        ----------
+        crops
+            (N, C, H, W) int16 HU, H superior to inferior, W anterior to posterior.
+        acquisition
+            (N, 3) float32: kVp, slice thickness mm, pixel spacing mm.
+
+        Returns
+        -------
+        bmd_g_cm2, tbs
+            (N, 1) float32 each.
+        """
+        outputs = self.standardised(crops, acquisition).float() * self.label_std + self.label_mean
+        return outputs[:, 0:1], outputs[:, 1:2]
+
+    def standardised(self, crops: Tensor, acquisition: Tensor) -> Tensor:
+        """(N, 2) outputs in standard deviations of the training labels, in the order of `TARGETS`."""
+        hu = self.normalised_hu(crops, acquisition)
+        pooled = self.backbone(self.windowed(hu))
+        return self.deep(self.dropout(pooled)) + self.shallow(self.global_features(hu, acquisition))
+
+    def normalised_hu(self, crops: Tensor, acquisition: Tensor) -> Tensor:
+        """(N, C, H, W) float32 HU as they would be at the reference tube voltage."""
+        hu = crops.float()
+        factor = (acquisition[:, 0] / self.config.kvp_reference) ** self.config.kvp_exponent
+        return hu.clamp(max=0.0) + hu.clamp(min=0.0) * factor.view(-1, 1, 1, 1)
+
+    def windowed(self, hu: Tensor) -> Tensor:
+        """(N, C * windows, H, W) in [-1, 1]."""
+        share = (hu.unsqueeze(1) - self.window_low_hu) / self.window_width_hu
+        return (share.clamp(0.0, 1.0) * 2.0 - 1.0).flatten(1, 2)
+
+    def global_features(self, hu: Tensor, acquisition: Tensor) -> Tensor:
+        """(N, F + 3) standardised intensity features and acquisition."""
+        intensity = (self.intensity(hu) - self.intensity_mean) / self.intensity_std
+        facts = (acquisition - self.acquisition_mean) / self.acquisition_std
+        return torch.cat([intensity, facts.clamp(-_ACQUISITION_CLAMP, _ACQUISITION_CLAMP)], dim=1)
+
+    def load_pretrained(self, weights_file: Path) -> None:
+        """Start the backbone from a local torchvision state dict of the same architecture.
+
+        The first convolution is averaged over its input channels and spread over ours; the classifier is
+        left out.
+
+        Raises
+        ------
+        PretrainedWeightsError
+            The file is missing, not a state dict, or of another architecture.
+        """
+        try:
+            state = torch.load(weights_file, map_location="cpu", weights_only=True)
+            first = state["conv1.weight"]
+            ours = self.backbone.get_parameter("conv1.weight")
+            state["conv1.weight"] = (first.mean(1, keepdim=True) * 3 / ours.shape[1]).expand_as(ours).clone()
+            state = {key: value for key, value in state.items() if not key.startswith("fc.")}
+            self.backbone.load_state_dict(state, strict=True)
+        except (OSError, KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise PretrainedWeightsError(
+                f"{weights_file}: not a torchvision {self.config.arch} state dict ({reason})"
+            ) from error
+
+
+def _backbone(config: NetworkConfig, channels: int) -> nn.Module:
+    build = getattr(torchvision_models(), config.arch)
+    backbone = build(weights=None, zero_init_residual=True)
+    backbone.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    nn.init.kaiming_normal_(backbone.conv1.weight, mode="fan_out", nonlinearity="relu")
+    backbone.fc = nn.Identity()
+    for module in backbone.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = config.bn_momentum
+    return backbone
+
+
+def _pooled_width(arch: str) -> int:
+    return {"resnet50": 2048, "resnet18": 512}[arch]

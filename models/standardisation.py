@@ -1,0 +1,51 @@
+"""Filling the network's standardisation buffers, and its linear start, from the train split."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from models.dataset import CropDataset
+from models.network import BoneNet
+
+_RIDGE = 1.0  # per standardised feature, against the number of vertebrae
+
+
+@torch.no_grad()
+def standardise_from(network: BoneNet, train: CropDataset, *, linear_start: bool) -> None:
+    """Set mean and standard deviation of labels, acquisition and intensity features from `train`.
+
+    A feature that is the same everywhere gets a standard deviation of 1, so that it stays 0 in training and
+    a deviating value seen later is not blown up.
+
+    Parameters
+    ----------
+    linear_start
+        Also set the linear part of the head to the ridge regression of the standardised labels, so that
+        training starts from where a regression on HU would end.
+    """
+    labels, acquisition = torch.from_numpy(train.labels), torch.from_numpy(train.acquisition)
+    _set(network.label_mean, network.label_std, labels)
+    _set(network.acquisition_mean, network.acquisition_std, acquisition)
+    intensity = torch.cat(
+        [network.intensity(network.normalised_hu(b.crops, b.acquisition)) for b in train.in_order(64)]
+    )
+    _set(network.intensity_mean, network.intensity_std, intensity)
+    if not linear_start:
+        return
+    features = torch.cat(
+        [
+            (intensity - network.intensity_mean) / network.intensity_std,
+            ((acquisition - network.acquisition_mean) / network.acquisition_std).clamp(-3.0, 3.0),
+        ],
+        dim=1,
+    ).double()
+    targets = ((labels - network.label_mean) / network.label_std).double()
+    gram = features.T @ features + _RIDGE * torch.eye(features.shape[1], dtype=torch.float64)
+    network.shallow.weight.copy_(torch.linalg.solve(gram, features.T @ targets).T.float())
+
+
+def _set(mean: Tensor, std: Tensor, values: Tensor) -> None:
+    spread = values.double().std(dim=0, correction=0)
+    mean.copy_(values.double().mean(dim=0))
+    std.copy_(torch.where(spread > 1e-6, spread, torch.ones_like(spread)))

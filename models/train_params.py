@@ -1,0 +1,99 @@
+"""Section `train` of params.yaml: the network's and the training's hyperparameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from models.augmentation import AugmentationParams
+from models.crop_store import CropGeometry
+from models.network import NetworkConfig
+from models.params import Section, load_section
+
+
+class TrainParams(Section):
+    """Hyperparameters of one training.
+
+    Attributes
+    ----------
+    arch, windows_hu, kvp_exponent, body_anterior_mm, dropout, bn_momentum
+        See `models.network.NetworkConfig`.
+    weights_file
+        Local torchvision state dict to start the backbone from; none means from scratch.
+    epochs, batch
+        Passes over the train split at most; crops per step.
+    learning_rate, warmup_share, weight_decay
+        Peak of a one-cycle schedule for AdamW, the share of steps spent rising to it, decay of weights.
+    clip_norm
+        Largest norm of the gradient.
+    bmd_weight, tbs_weight
+        Weights of the two losses (smooth L1 on standardised labels).
+    ema_decay
+        Per step, of the averaged weights that are validated and kept.
+    patience
+        Epochs without a better validation loss before training stops.
+    linear_start
+        Whether the linear part of the head starts from the ridge regression on the train split.
+    precision
+        `bf16` autocast or `fp32`.
+    device
+        `auto` takes CUDA when there is one.
+    threads
+        Of torch on the CPU; 0 leaves torch's own choice.
+    checkpoint_every
+        Epochs between checkpoints.
+    seed
+        Same seed, data, parameters, machine: same weights on the CPU.
+    """
+
+    arch: Literal["resnet50", "resnet18"] = "resnet50"
+    weights_file: Path | None = None
+    windows_hu: tuple[tuple[float, float], ...] = ((-200.0, 800.0), (0.0, 400.0))
+    kvp_exponent: float = Field(default=0.458, ge=0, le=2)
+    body_anterior_mm: float = Field(default=8.0, ge=-50, le=50)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    bn_momentum: float = Field(default=0.1, gt=0, le=1)
+    epochs: int = Field(default=14, ge=1, le=1000)
+    batch: int = Field(default=32, ge=2, le=1024)
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    warmup_share: float = Field(default=0.25, gt=0, lt=1)
+    weight_decay: float = Field(default=0.05, ge=0, le=1)
+    clip_norm: float = Field(default=5.0, gt=0)
+    bmd_weight: float = Field(default=1.0, ge=0)
+    tbs_weight: float = Field(default=1.0, ge=0)
+    ema_decay: float = Field(default=0.98, ge=0, lt=1)
+    patience: int = Field(default=6, ge=1)
+    linear_start: bool = True
+    precision: Literal["bf16", "fp32"] = "bf16"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = Field(default=0, ge=0, le=1024)
+    checkpoint_every: int = Field(default=4, ge=1)
+    seed: int = Field(default=2024, ge=0, le=2**31 - 1)
+    augmentation: AugmentationParams = AugmentationParams()
+
+    def network(self, geometry: CropGeometry) -> NetworkConfig:
+        """The architecture for crops of this geometry."""
+        return NetworkConfig(
+            arch=self.arch,
+            slices=geometry.slices,
+            pixels=geometry.pixels,
+            size_mm=geometry.size_mm,
+            windows_hu=self.windows_hu,
+            kvp_exponent=self.kvp_exponent,
+            body_anterior_mm=self.body_anterior_mm,
+            dropout=self.dropout,
+            bn_momentum=self.bn_momentum,
+        )
+
+
+def load_train_params(params_file: Path) -> TrainParams:
+    """Section `train` of the file.
+
+    Raises
+    ------
+    ParameterError
+        Naming each wrong key and what is accepted.
+    """
+    return load_section(params_file, "train", TrainParams)
