@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import grpc
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from components.deploy_triton.errors import RequestTooLargeError, TritonAnswerError, TritonUnavailableError
+from components.deploy_triton.errors import (
+    RequestTooLargeError,
+    TritonAnswerError,
+    TritonRefusedError,
+    TritonUnavailableError,
+)
+from models.errors import OsteoGateError
 
 MODEL_NAME = "osteogate"
 CROPS_PER_REQUEST = 32  # max_batch_size of config.pbtxt
@@ -118,6 +123,8 @@ class TritonClient:
             More than `MAX_CROPS` crops.
         TritonUnavailableError
             No answer within the deadline and the retries.
+        TritonRefusedError
+            Triton does not take the request (crops of another geometry than the model's, say).
         TritonAnswerError
             An answer that is not finite or not one value per crop.
         """
@@ -214,21 +221,22 @@ class TritonClient:
         while True:
             try:
                 return request()
-            except (InferenceServerException, grpc.RpcError) as error:
+            except InferenceServerException as error:
                 status, reason = _status_and_reason(error)
                 if status not in _RETRIED or left <= 0:
-                    raise self._unavailable(status, reason) from error
+                    raise self._error(status, reason) from error
                 log.info("triton_retry", url=self.url, status=status, retries_left=left, pause_s=pause_s)
             left -= 1
             time.sleep(pause_s)
             pause_s *= 2
 
-    def _unavailable(self, status: str, reason: str) -> TritonUnavailableError:
+    def _error(self, status: str, reason: str) -> OsteoGateError:
+        where = f"Triton at {self.url}, model {self.model}"
+        if status in ("INVALID_ARGUMENT", "ALREADY_EXISTS"):
+            return TritonRefusedError(f"{where} refused: {reason}")
         if status == "DEADLINE_EXCEEDED":
             reason = f"no answer within {self.timeout_s:g} s"
-        return TritonUnavailableError(
-            f"Triton at {self.url}, model {self.model}: {status}, {reason}; run `osteogate serve start`"
-        )
+        return TritonUnavailableError(f"{where}: {status}, {reason}; run `osteogate serve start`")
 
 
 def _check_request(crops: NDArray[np.int16], acquisition: NDArray[np.float32]) -> None:
@@ -242,10 +250,6 @@ def _check_request(crops: NDArray[np.int16], acquisition: NDArray[np.float32]) -
         raise RequestTooLargeError(f"{len(crops)} crops in one request; at most {MAX_CROPS} are sent")
 
 
-def _status_and_reason(error: InferenceServerException | grpc.RpcError) -> tuple[str, str]:
-    if isinstance(error, InferenceServerException):
-        status, message = str(error.status()), str(error.message())
-    else:
-        status, message = str(getattr(error, "code", lambda: "UNKNOWN")()), str(error)
-    lines = message.strip().splitlines() or ["no reason given"]
-    return status.rpartition(".")[2], " ".join(lines[0].split())[:300]
+def _status_and_reason(error: InferenceServerException) -> tuple[str, str]:
+    lines = str(error.message()).strip().splitlines() or ["no reason given"]
+    return str(error.status()).rpartition(".")[2], " ".join(lines[0].split())[:300]

@@ -13,6 +13,10 @@ class TritonAnswerError(ServiceUnavailableError):
     """Triton answered, but not with usable numbers (NaN, infinite, or of the wrong shape)."""
 
 
+class TritonRefusedError(OsteoGateError):
+    """Triton does not take the request, or cannot load the model; its reason is in the message."""
+
+
 class RequestTooLargeError(InputError):
     """More crops in one request than the client sends; refused before anything travels."""
 
