@@ -50,7 +50,7 @@ def run_report(comparison: Comparison, threshold: float, vendor: str, moment: da
 
 
 def save_report(snapshot: Any, folder: Path, stem: str) -> str:
-    """Write `<stem>.html` (self-contained) and `<stem>.json`, renamed in when whole; gives the page's name."""
+    """Write `<stem>.html` and `<stem>.json`, renamed in when whole; gives the page's name."""
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, write in ((".html", snapshot.save_html), (".json", snapshot.save_json)):
         partial = folder / f".{stem}{suffix}.partial"
