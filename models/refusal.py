@@ -36,8 +36,12 @@ class Code(StrEnum):
     NOT_CT = "NOT_CT"
     PIXELS_UNREADABLE = "PIXELS_UNREADABLE"
     EMPTY_INPUT = "EMPTY_INPUT"
+    FILE_UNREADABLE = "FILE_UNREADABLE"
+    FILE_COPY = "FILE_COPY"
+    ENHANCED_MULTIFRAME = "ENHANCED_MULTIFRAME"
     # header
     MODALITY_CONFLICT = "MODALITY_CONFLICT"
+    SERIES_UID_MISSING = "SERIES_UID_MISSING"
     LOCALIZER = "LOCALIZER"
     SECONDARY_CAPTURE = "SECONDARY_CAPTURE"
     DERIVED_IMAGE = "DERIVED_IMAGE"
@@ -79,12 +83,16 @@ class Code(StrEnum):
     CT_MISSING = "CT_MISSING"
     DXA_VALUE_MISSING = "DXA_VALUE_MISSING"
     DXA_VALUE_NOT_NUMERIC = "DXA_VALUE_NOT_NUMERIC"
+    DXA_LEVEL_INVALID = "DXA_LEVEL_INVALID"
     DXA_OUT_OF_RANGE = "DXA_OUT_OF_RANGE"
     DXA_DEVICE_UNKNOWN = "DXA_DEVICE_UNKNOWN"
     DXA_DATE_FAR = "DXA_DATE_FAR"
     DXA_DATE_INVALID = "DXA_DATE_INVALID"
     DXA_DUPLICATED = "DXA_DUPLICATED"
     SEX_MISMATCH = "SEX_MISMATCH"
+    DXA_VALUE_INVALID = "DXA_VALUE_INVALID"
+    SERIES_NOT_CHOSEN = "SERIES_NOT_CHOSEN"
+    EXAM_NOT_CHOSEN = "EXAM_NOT_CHOSEN"
     # patient
     AGE_UNDER_30 = "AGE_UNDER_30"
 
@@ -97,6 +105,19 @@ MEANINGS: dict[Code, Meaning] = {
         Basis.FILE, "the pixel data cannot be decoded", "send the series again, uncompressed or JPEG-lossless"
     ),
     Code.EMPTY_INPUT: Meaning(Basis.FILE, "there is no file to read", "name a folder that holds a CT series"),
+    Code.FILE_UNREADABLE: Meaning(
+        Basis.FILE, "the file cannot be opened", "make the file readable for this user"
+    ),
+    Code.FILE_COPY: Meaning(
+        Basis.FILE, "a byte-identical copy of a file already in the series", "none; the copy is listed and left"
+    ),
+    Code.ENHANCED_MULTIFRAME: Meaning(
+        Basis.FILE, "several slices in one multi-frame CT object, which is not read yet",
+        "send the series as single-frame CT images",
+    ),
+    Code.SERIES_UID_MISSING: Meaning(
+        Basis.HEADER, "SeriesInstanceUID is empty", "declare SeriesInstanceUID (0020,000E)"
+    ),
     Code.MODALITY_CONFLICT: Meaning(
         Basis.HEADER, "Modality is not CT although the object is a CT image", "correct Modality (0008,0060)"
     ),
@@ -184,6 +205,9 @@ MEANINGS: dict[Code, Meaning] = {
     Code.DXA_MISSING: Meaning(Basis.TABLE, "a CT without a DXA exam", "add the exam to the DXA table"),
     Code.CT_MISSING: Meaning(Basis.TABLE, "a DXA exam without an accepted CT", "add the CT series"),
     Code.DXA_VALUE_MISSING: Meaning(Basis.TABLE, "a required DXA value is empty", "fill it or leave the exam out"),
+    Code.DXA_LEVEL_INVALID: Meaning(
+        Basis.TABLE, "the DXA table marks the level as not evaluable", "none; the other levels are used"
+    ),
     Code.DXA_VALUE_NOT_NUMERIC: Meaning(Basis.TABLE, "a DXA value is not a number", "correct the value"),
     Code.DXA_OUT_OF_RANGE: Meaning(Basis.TABLE, "a DXA value outside its plausible range", "check value and unit (g/cm2)"),
     Code.DXA_DEVICE_UNKNOWN: Meaning(
@@ -193,6 +217,15 @@ MEANINGS: dict[Code, Meaning] = {
     Code.DXA_DATE_INVALID: Meaning(Basis.TABLE, "a date is missing or not YYYY-MM-DD", "correct the date"),
     Code.DXA_DUPLICATED: Meaning(Basis.TABLE, "two exams of one patient on one date", "keep one"),
     Code.SEX_MISMATCH: Meaning(Basis.TABLE, "sex differs between CT header and DXA table", "correct one of them"),
+    Code.DXA_VALUE_INVALID: Meaning(
+        Basis.TABLE, "a DXA entry is none of the accepted ones (sex F or M, flags 0 or 1)", "correct the entry"
+    ),
+    Code.SERIES_NOT_CHOSEN: Meaning(
+        Basis.TABLE, "another series of the same patient suits better (soft kernel, thin slices)", "none; it is listed and left"
+    ),
+    Code.EXAM_NOT_CHOSEN: Meaning(
+        Basis.TABLE, "another exam of the same patient is nearer to the CT", "none; it is listed and left"
+    ),
     Code.AGE_UNDER_30: Meaning(Basis.TABLE, "patient under 30 years: no reference", "not for this patient"),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -70,12 +70,15 @@ class PrepareParams(Section):
         Training crops are taken at 0 and at plus and minus this offset; others at 0 only.
     coverage_tolerance_mm
         How far a crop may reach beyond the outermost slice or pixel.
+    level_scheme
+        Numbering of the cohort's label maps; None when it has none (SEG and tables need no scheme).
     """
 
     geometry: CropGeometry
     centre_shift_mm: float = Field(ge=0, le=30)
     lateral_offset_mm: float = Field(gt=0, le=12)
     coverage_tolerance_mm: float = Field(ge=0, le=10)
+    level_scheme: Literal["totalseg", "verse"] | None = None
     levels: LevelRules
     trabecular: TrabecularRegion
     split: SplitFractions

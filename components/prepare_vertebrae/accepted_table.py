@@ -1,0 +1,125 @@
+"""What preparation needs of validation's accepted table and of the intake's locations."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from models.errors import InputError
+from models.levels import LEVELS
+
+TEXTS = ("series", "patient", "vendor", "kernel", "sex", "dxa_device")
+NUMBERS = ("kvp", "slice_thickness_mm", "pixel_spacing_mm", "age_years", "bmd_l1_l4_g_cm2", "tbs_l1_l4")
+PER_LEVEL = ("bmd_{}_g_cm2", "tbs_{}", "invalid_{}")
+BMI = "bmi_kg_m2"
+
+
+class AcceptedTableError(InputError):
+    """The accepted table or the locations are missing, damaged, or do not fit together."""
+
+
+@dataclass(frozen=True)
+class LevelLabel:
+    """DXA of one level on the reference scale; NaN where missing."""
+
+    bmd_g_cm2: float
+    tbs: float
+    invalid: bool
+
+
+@dataclass(frozen=True)
+class AcceptedSeries:
+    """One accepted CT series with its DXA and its files.
+
+    Attributes
+    ----------
+    facts
+        The columns of the crop store's index that hold for the whole series.
+    labels
+        By level name.
+    files
+        DICOM files, absolute.
+    level_file
+        Absolute, or None.
+    """
+
+    facts: dict[str, object]
+    labels: dict[str, LevelLabel]
+    files: tuple[Path, ...]
+    level_file: Path | None
+    series_instance_uid: str
+
+    @property
+    def series(self) -> str:
+        return str(self.facts["series"])
+
+    @property
+    def patient(self) -> str:
+        return str(self.facts["patient"])
+
+    @property
+    def vendor(self) -> str:
+        return str(self.facts["vendor"])
+
+
+def read_accepted(accepted: Path, intake: Path, data: Path) -> list[AcceptedSeries]:
+    """Accepted series in a fixed order (patient, series), with labels and files.
+
+    Parameters
+    ----------
+    accepted
+        Validation's accepted.parquet.
+    intake
+        Folder that holds locations.json.
+    data
+        The cohort folder that locations are relative to.
+
+    Raises
+    ------
+    AcceptedTableError
+        Naming the file and what it lacks.
+    """
+    try:
+        table = pd.read_parquet(accepted)
+        locations = json.loads((intake / "locations.json").read_text(encoding="utf-8"))["series"]
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise AcceptedTableError(
+            f"{accepted}, {intake / 'locations.json'}: cannot be read ({reason})"
+        ) from error
+    needed = [*TEXTS, *NUMBERS, BMI, *(part.format(level.lower()) for level in LEVELS for part in PER_LEVEL)]
+    missing = [column for column in needed if column not in table.columns]
+    if missing:
+        raise AcceptedTableError(f"{accepted}: columns missing: {', '.join(missing)}")
+    unplaced = sorted(set(table["series"]) - set(locations))
+    if unplaced:
+        raise AcceptedTableError(
+            f"{intake / 'locations.json'}: {len(unplaced)} accepted series are not in it ({unplaced[0]}, ...)"
+        )
+    rows = table.sort_values(["patient", "series"]).to_dict("records")
+    return [_accepted_series(row, locations[row["series"]], data) for row in rows]
+
+
+def _accepted_series(row: dict, place: dict, data: Path) -> AcceptedSeries:
+    facts: dict[str, object] = {name: str(row[name]) for name in TEXTS}
+    facts |= {name: float(row[name]) for name in (*NUMBERS, BMI)}
+    labels = {}
+    for level in LEVELS:
+        bmd, tbs, invalid = (row[part.format(level.lower())] for part in PER_LEVEL)
+        labels[level] = LevelLabel(_number(bmd), _number(tbs), bool(invalid))
+    level_file = place.get("levels")
+    return AcceptedSeries(
+        facts,
+        labels,
+        tuple(data / name for name in place["files"]),
+        data / level_file if level_file else None,
+        str(place.get("series_instance_uid", "")),
+    )
+
+
+def _number(value: object) -> float:
+    return math.nan if value is None or pd.isna(value) else float(value)  # type: ignore[call-overload,arg-type]

@@ -1,0 +1,236 @@
+"""The prepare step: accepted series into the crop store, with everything left out listed and counted."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import structlog
+from numpy.typing import NDArray
+
+from components.prepare_vertebrae.accepted_table import AcceptedSeries, read_accepted
+from components.prepare_vertebrae.contact_sheet import contact_sheet
+from components.prepare_vertebrae.image_statistics import STATISTICS
+from components.prepare_vertebrae.params import PrepareParams
+from components.prepare_vertebrae.series_crops import SeriesCrops, lateral_offsets_mm, prepare_series
+from components.prepare_vertebrae.split import absent_vendors, assign_split
+from models.crop_store import SPLITS, CropStoreWriter
+from models.errors import InputError, OsteoGateError
+from models.levels import LEVELS
+
+SCHEMA_VERSION = 1
+Progress = Callable[[int, int], None]
+log = structlog.get_logger()
+
+
+class PrepareWriteError(OsteoGateError):
+    """A table or picture of the prepare step could not be written."""
+
+
+class NothingPreparedError(InputError):
+    """No accepted series gave a crop."""
+
+
+@dataclass(frozen=True)
+class PrepareSummary:
+    """What the step did.
+
+    Attributes
+    ----------
+    counts
+        series = prepared + refused, levels = crops' levels + left out + those of refused series; crops and
+        patients by split.
+    codes
+        How often each code left out a level or a series.
+    warnings
+        For people: a vendor absent from a split.
+    """
+
+    counts: dict[str, int]
+    codes: dict[str, int]
+    warnings: tuple[str, ...]
+    seconds: float
+
+
+def run(
+    *,
+    data: Path,
+    intake: Path,
+    accepted: Path,
+    out: Path,
+    key: bytes,
+    params: PrepareParams,
+    data_version: str,
+    data_kind: str,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> PrepareSummary:
+    """Write `out/crops` (crop store), refused.parquet, statistics.parquet, contact_sheet.png, manifest.json.
+
+    The result is the same whatever `workers` (processes; None: one per CPU that may be used) is.
+
+    Parameters
+    ----------
+    data, intake, accepted
+        The cohort folder, the folder with locations.json, validation's accepted.parquet.
+    key
+        The site's key, for the split.
+
+    Raises
+    ------
+    AcceptedTableError
+        When the inputs do not fit together.
+    NothingPreparedError
+        When every series was refused; an earlier store stays.
+    CropStoreWriteError, PrepareWriteError
+        Disk full and the like; an earlier store stays.
+    """
+    started = time.monotonic()
+    series = read_accepted(accepted, intake, data)
+    splits = [assign_split(item.patient, params.split, key) for item in series]
+    capacity = sum(len(LEVELS) * len(lateral_offsets_mm(split, params)) for split in splits)
+    results: list[SeriesCrops] = []
+    strips: list[tuple[str, dict[str, NDArray[np.int16]]]] = []
+    writer = CropStoreWriter(
+        out / "crops", capacity, params.geometry, data_version=data_version, data_kind=data_kind
+    )
+    with writer:
+        for done, result in enumerate(_prepared(series, splits, params, workers), start=1):
+            for crop, row in zip(result.crops, result.rows, strict=True):
+                writer.add(crop, row)
+            if result.rows:
+                strips.append(_strip(result))
+            result.crops.clear()  # they are in the store
+            results.append(result)
+            if progress is not None:
+                progress(done, len(series))
+        if not any(result.rows for result in results):
+            codes = ", ".join(sorted(_codes(results))) or "no series was accepted"
+            raise NothingPreparedError(f"{accepted}: none of {len(series)} series gave a crop ({codes})")
+    warnings = tuple(
+        f"no patient of vendor {vendor} in split {split}: the draw is random, see prepare.split"
+        for vendor, split in absent_vendors(
+            (result.vendor, str(result.rows[0]["split"])) for result in results if result.rows
+        )
+    )
+    for warning in warnings:
+        log.warning("split_without_vendor", text=warning)
+    summary = PrepareSummary(_counts(results), _codes(results), warnings, time.monotonic() - started)
+    _write_reports(out, results, strips, summary, data_version, data_kind)
+    return summary
+
+
+def _prepared(
+    series: list[AcceptedSeries], splits: list[str], params: PrepareParams, workers: int | None
+) -> Iterator[SeriesCrops]:
+    """Results in the order of `series`."""
+    work = partial(prepare_series, params=params)
+    processes = min(workers or len(os.sched_getaffinity(0)), max(1, len(series)))
+    if processes == 1:
+        yield from map(work, series, splits)
+        return
+    with ProcessPoolExecutor(processes) as pool:
+        yield from pool.map(work, series, splits, chunksize=2)
+
+
+def _strip(result: SeriesCrops) -> tuple[str, dict[str, NDArray[np.int16]]]:
+    """Title and middle slices of the crops at the body centre."""
+    middle = {
+        str(row["level"]): crop[crop.shape[0] // 2].copy()
+        for crop, row in zip(result.crops, result.rows, strict=True)
+        if row["lateral_offset_mm"] == 0.0
+    }
+    return f"{result.patient[:8]} {result.vendor} {result.rows[0]['split']}", middle
+
+
+def _codes(results: list[SeriesCrops]) -> dict[str, int]:
+    return dict(Counter(item.refusal.code.value for result in results for item in result.left_out))
+
+
+def _counts(results: list[SeriesCrops]) -> dict[str, int]:
+    """Counts that add up: series, levels, crops, and patients by split."""
+    used = [result for result in results if not result.refused]
+    level_keys = {(result.series, row["level"]) for result in used for row in result.rows}
+    crops = Counter(str(row["split"]) for result in used for row in result.rows)
+    patients = {split: {r.patient for r in used if r.rows[0]["split"] == split} for split in SPLITS}
+    return {
+        "series": len(results),
+        "series_prepared": len(used),
+        "series_refused": len(results) - len(used),
+        "levels": len(results) * len(LEVELS),
+        "levels_prepared": len(level_keys),
+        "levels_left_out": sum(len(result.left_out) for result in used),
+        "levels_of_refused_series": (len(results) - len(used)) * len(LEVELS),
+        "patients_prepared": len({result.patient for result in used}),
+        **{f"patients_{split}": len(patients[split]) for split in SPLITS},
+        "crops": sum(crops.values()),
+        **{f"crops_{split}": crops[split] for split in SPLITS},
+    }
+
+
+def _write_reports(
+    out: Path,
+    results: list[SeriesCrops],
+    strips: list[tuple[str, dict[str, NDArray[np.int16]]]],
+    summary: PrepareSummary,
+    data_version: str,
+    data_kind: str,
+) -> None:
+    refused = pd.DataFrame(
+        [
+            (result.patient, result.series, result.vendor, item.level, item.refusal.code, item.refusal.found)
+            for result in results
+            for item in result.left_out
+        ],
+        columns=["patient", "series", "vendor", "level", "code", "found"],
+    ).astype("str")
+    statistics = pd.DataFrame(
+        [
+            (r.patient, r.series, r.vendor, *(r.statistics[name] for name in STATISTICS))
+            for r in results
+            if r.rows
+        ],
+        columns=["patient", "series", "vendor", *STATISTICS],
+    )
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "data_version": data_version,
+        "data_kind": data_kind,
+        "counts": summary.counts,
+        "codes": summary.codes,
+        "warnings": summary.warnings,
+        "seconds": round(summary.seconds, 3),
+    }
+    _replace(out / "refused.parquet", _parquet(refused))
+    _replace(out / "statistics.parquet", _parquet(statistics))
+    _replace(out / "contact_sheet.png", contact_sheet(strips))
+    _replace(out / "manifest.json", json.dumps(manifest, indent=2).encode())
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside and rename in."""
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise PrepareWriteError(
+            f"{path}: not written ({error.strerror}); free disk space, run again"
+        ) from error
