@@ -17,7 +17,9 @@ PINS = ("requirements.txt",)
 
 def step_fingerprint(root: Path, step: str) -> str:
     """SHA-256 (16 hex digits) over the sources that step `components/<step>` depends on, in path order."""
-    files: set[Path] = {path for path in (root / "components" / step).rglob("*") if path.suffix in SOURCE_ENDINGS}
+    files: set[Path] = {
+        path for path in (root / "components" / step).rglob("*") if path.suffix in SOURCE_ENDINGS
+    }
     waiting = [path for path in files if path.suffix == ".py"]
     while waiting:
         for imported in _imports(root, waiting.pop()):

@@ -136,10 +136,18 @@ def _run_in(
         "data_folder": str(options.data_folder.resolve()) if options.data_folder else "",
     }
     plan.write_text(
-        json.dumps({"pipeline_root": str(pipeline_root), "cache": not options.fresh, "arguments": arguments}, indent=2)
+        json.dumps(
+            {"pipeline_root": str(pipeline_root), "cache": not options.fresh, "arguments": arguments},
+            indent=2,
+        )
     )
     commit, dirty = git_state(workspace.root)
-    environment = {**os.environ, **QUIET, RECORDS_VARIABLE: str(records_folder), COMMIT_VARIABLE: commit or ""}
+    environment = {
+        **os.environ,
+        **QUIET,
+        RECORDS_VARIABLE: str(records_folder),
+        COMMIT_VARIABLE: commit or "",
+    }
     started = datetime.now(UTC)
     facts = {
         "run_id": folder.name,
@@ -154,7 +162,9 @@ def _run_in(
         return read_records(records_folder, run_log, pipeline_root / "cache")
 
     def conclude(state: str, error: str | None = None) -> Manifest:
-        manifest = build_manifest(folder, state=state, error=error, records=records(), workspace=workspace, **facts)
+        manifest = build_manifest(
+            folder, state=state, error=error, records=records(), workspace=workspace, **facts
+        )
         write_manifest(manifest, folder)
         return manifest
 
@@ -195,7 +205,9 @@ def _only_run(workspace: Workspace) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ParameterError(f"another run is going on in {workspace.home}; wait for it or stop it") from error
+            raise ParameterError(
+                f"another run is going on in {workspace.home}; wait for it or stop it"
+            ) from error
         yield
 
 
@@ -206,7 +218,9 @@ def _run_folder(workspace: Workspace, *, resume: bool) -> Path:
         if not manifest.is_file():
             raise ParameterError(f"nothing to resume: {manifest} does not exist; start with: osteogate run")
         if json.loads(manifest.read_text())["state"] == "done":
-            raise ParameterError(f"the latest run ({latest.resolve().name}) is finished; start with: osteogate run")
+            raise ParameterError(
+                f"the latest run ({latest.resolve().name}) is finished; start with: osteogate run"
+            )
         return latest.resolve()
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     folder = workspace.runs / f"{stamp}-{secrets.token_hex(2)}"

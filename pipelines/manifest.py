@@ -109,7 +109,8 @@ def build_manifest(
         },
         metrics=_metrics(records["evaluate"]),
         gate=records["gate"].notes,
-        model=deployed or {"version": records["champion"].notes.get("version"), "deployed_by_this_run": False},
+        model=deployed
+        or {"version": records["champion"].notes.get("version"), "deployed_by_this_run": False},
         drift=records["drift"].notes.get("verdicts", {}),
         paths=_paths(folder, workspace, records),
     )

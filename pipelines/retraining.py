@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from kfp import dsl
+from kfp import dsl, kubernetes
 
 from components.deploy_triton.component import deploy_triton
 from components.detect_drift.component import detect_drift
@@ -28,7 +28,20 @@ Outputs = NamedTuple(
 )
 
 
-@dsl.pipeline(name="osteogate", description="CT to BMD and TBS: validate, train, evaluate, gate, deploy, watch")
+DATA_MOUNT = "/data"  # of the shared volume on a cluster; infra/kubernetes/site.yaml names folders below it
+
+
+def _on_cluster(task: dsl.PipelineTask, volume_claim: str) -> None:
+    """Settings that a cluster reads and the local runner ignores."""
+    kubernetes.mount_pvc(task, pvc_name=volume_claim, mount_path=DATA_MOUNT)
+    kubernetes.use_secret_as_volume(
+        task, secret_name="osteogate-site-key", mount_path="/var/run/secrets/osteogate", optional=True
+    )
+
+
+@dsl.pipeline(
+    name="osteogate", description="CT to BMD and TBS: validate, train, evaluate, gate, deploy, watch"
+)
 def retraining(
     root: str,
     site: str,
@@ -45,6 +58,7 @@ def retraining(
     drift_spec: str,
     accept_changed_data: bool = False,
     data_folder: str = "",
+    volume_claim: str = "osteogate-data",
 ) -> Outputs:
     """Every `*_spec` carries the step's parameters and source fingerprint, so that KFP reuses what is unchanged."""
     data = obtain_data(
@@ -67,8 +81,14 @@ def retraining(
         intake=ingest.outputs["intake"],
         validated=validate.outputs["validated"],
     ).set_display_name("Prepare vertebrae")
-    train = train_resnet50(site=site, spec=train_spec, store=prepare.outputs["store"]).set_display_name("Train")
+    train = train_resnet50(site=site, spec=train_spec, store=prepare.outputs["store"]).set_display_name(
+        "Train"
+    )
     train.set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(1)
+    kubernetes.empty_dir_mount(
+        train, volume_name="shm", mount_path="/dev/shm", medium="Memory", size_limit="2Gi"
+    )
+    kubernetes.add_toleration(train, key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")
     champion = fetch_champion(site=site, spec=champion_spec).set_display_name("Champion").after(train)
     champion.set_caching_options(False)
     evaluate = evaluate_model(
@@ -78,9 +98,9 @@ def retraining(
         model=train.outputs["model"],
         store=prepare.outputs["store"],
     ).set_display_name("Evaluate")
-    gate = gate_promotion(
-        spec=gate_spec, policy=policy, report=evaluate.outputs["report"]
-    ).set_display_name("Gate")
+    gate = gate_promotion(spec=gate_spec, policy=policy, report=evaluate.outputs["report"]).set_display_name(
+        "Gate"
+    )
     gate.set_caching_options(False)
     with dsl.If(gate.outputs["Output"] == "promoted", name="promoted"):
         deploy = deploy_triton(
@@ -99,6 +119,8 @@ def retraining(
             report=evaluate.outputs["report"],
         ).set_display_name("Drift")
         drift.set_caching_options(False)
+    for task in (data, ingest, validate, prepare, train, champion, evaluate, gate, deploy, drift):
+        _on_cluster(task, volume_claim)
     return Outputs(
         ingest.outputs["intake"],
         validate.outputs["validated"],

@@ -59,7 +59,9 @@ class RunProgress:
             del self.bars[record.name]
         elif record.progress:
             done, total = record.progress["done"], record.progress["total"]
-            self.progress.update(bar, completed=done, total=total, text=record.progress["text"] or f"{done}/{total}")
+            self.progress.update(
+                bar, completed=done, total=total, text=record.progress["text"] or f"{done}/{total}"
+            )
 
     def _line(self, record: StepRecord) -> None:
         if record.state == "running":

@@ -1,0 +1,109 @@
+"""`osteogate`: one command, thin subcommands; errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from pathlib import Path
+
+import click
+import typer
+
+from models.errors import OsteoGateError, ParameterError
+from pipelines.cli.logs import configure_logs
+
+app = typer.Typer(
+    name="osteogate",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help=(
+        "Bone density from the CT a hospital already has: who should get a DXA scan. Research use only; does not "
+        "rule out low bone density.\n\nExit codes: 0 done, 1 internal error, 2 usage or parameters, 3 input refused, "
+        "4 gate not passed (--require-promotion), 5 a service is not there, 6 drift found (--fail-on-drift), "
+        "130 interrupted."
+    ),
+)
+
+# command: (module, function); modules are imported when the command line is built, and themselves import
+# torch, MLflow and the like only inside their functions, so that --help stays quick
+COMMANDS = {
+    "run": "run",
+    "predict": "predict",
+    "simulate": "simulate",
+    "validate": "validate",
+    "compile": "compile",
+    "drift": "drift",
+    "doctor": "doctor",
+}
+GROUPS = {"serve": "serve", "dashboard": "dashboard", "cohort": "cohort"}
+
+
+def build() -> click.Command:
+    """The whole command line."""
+    for name, module in COMMANDS.items():
+        function = getattr(importlib.import_module(f"pipelines.cli.{module}"), name)
+        app.command(name)(function)
+    for name, module in GROUPS.items():
+        app.add_typer(importlib.import_module(f"pipelines.cli.{module}").app, name=name)
+    return typer.main.get_command(app)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    configure_logs()
+    try:
+        _refuse_shadowed_packages()
+        code = build().main(prog_name="osteogate", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        typer.echo(error.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except OsteoGateError as error:
+        _say(str(error))
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort, click.exceptions.Exit) as error:
+        sys.exit(error.exit_code if isinstance(error, click.exceptions.Exit) else 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a traceback is a bug, but never shown raw
+        _say(f"internal error: {type(error).__name__}: {error} (details: {_keep_traceback()})")
+        sys.exit(1)
+
+
+def _say(message: str) -> None:
+    for line in message.splitlines():
+        typer.echo(f"error: {line}", err=True)
+
+
+def _refuse_shadowed_packages() -> None:
+    """Say so if another installed package shadows one of our top folders."""
+    root = Path(__file__).resolve().parents[2]
+    for name in ("components", "monitoring", "models"):
+        found = Path(str(importlib.import_module(name).__file__)).resolve()
+        if root not in found.parents:
+            raise ParameterError(
+                f"package {name!r} comes from {found}, not from this checkout; uninstall that package"
+            )
+
+
+def _keep_traceback() -> Path | str:
+    from pipelines.workspace import Workspace
+
+    try:
+        folder = Workspace.find().logs
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "internal-error.log"
+        path.write_text(traceback.format_exc())
+    except (OSError, OsteoGateError):
+        return traceback.format_exc().strip().replace("\n", " / ")
+    return path
+
+
+if __name__ == "__main__":
+    main()

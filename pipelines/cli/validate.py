@@ -1,0 +1,66 @@
+"""`osteogate validate`: judge a cohort folder without training on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def validate(
+    folder: Annotated[Path, typer.Argument(help="Cohort folder: cohort.json, dxa.csv, series/.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where reports go; default: .osteogate/validation/<folder>.")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print counts and codes as JSON.")] = False,
+) -> None:
+    """Check every DICOM series and DXA exam; a coded reason for everything not accepted."""
+    import json
+    import shutil
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from components.ingest_dicom.params import IngestParams
+    from components.ingest_dicom.pseudonym import cohort_key
+    from components.ingest_dicom.run import run as ingest
+    from components.simulate_cohort.dataset import read_card
+    from components.validate_dicom.params import ValidateParams
+    from components.validate_dicom.run import run as check
+    from models.params import load_section
+    from pipelines.workspace import Workspace
+
+    workspace = Workspace.find()
+    kind = str(read_card(folder)["kind"])
+    key = cohort_key(kind, workspace.site_key)
+    target = out or workspace.home / "validation" / folder.resolve().name
+    intake = target / "intake"
+    shutil.rmtree(intake, ignore_errors=True)
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("read", total=None)
+        ingest(
+            data=folder,
+            out=intake,
+            key=key,
+            params=load_section(workspace.params_file, "ingest", IngestParams),
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    summary = check(
+        intake=intake,
+        dxa_csv=folder / "dxa.csv",
+        out=target / "report",
+        key=key,
+        params=load_section(workspace.params_file, "validate", ValidateParams),
+        data_kind=kind,
+        data_version="unpinned",
+    )
+    if json_output:
+        typer.echo(json.dumps({"counts": summary.counts, "codes": summary.codes}))
+        return
+    for name, count in summary.counts.items():
+        typer.echo(f"{name}: {count}")
+    for code, count in summary.codes.items():
+        typer.echo(f"  {code}: {count}")
+    typer.echo(f"summary page: {target / 'report' / 'summary.html'}")

@@ -1,0 +1,76 @@
+"""The retraining pipeline as the YAML a Kubeflow cluster runs: images, defaults and fingerprints filled in."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.step import Site
+from models.params import Section, parse_section, read_params_file
+from pipelines.params import read_params
+from pipelines.steps import step_specs
+
+TRAINING = "exec-train-resnet50"
+
+
+class ClusterSite(Section):
+    """infra/kubernetes/site.yaml.
+
+    Attributes
+    ----------
+    root
+        The checkout inside the image.
+    image, gpu_image
+        Of every step, and of training.
+    volume_claim
+        The shared volume, mounted at /data in every step.
+    """
+
+    root: str
+    image: str
+    gpu_image: str
+    volume_claim: str
+    site: Site
+
+
+def compile_pipeline(
+    *, root: Path, params_file: Path, site_file: Path, out: Path, policy: str, image: str | None = None
+) -> None:
+    """Write the compiled pipeline to `out` (atomically).
+
+    Parameters
+    ----------
+    image
+        Replaces both images of the site file (CI passes the one it has just built).
+
+    Raises
+    ------
+    ParameterError
+        For a wrong params or site file.
+    """
+    from kfp import compiler
+
+    from pipelines.retraining import retraining
+
+    cluster = parse_section(str(site_file), read_params_file(site_file), ClusterSite)
+    arguments: dict[str, Any] = {
+        "root": cluster.root,
+        "site": cluster.site.model_dump_json(),
+        "policy": policy,
+        **step_specs(root, read_params(params_file)),
+        "volume_claim": cluster.volume_claim,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "pipeline.yaml"
+        compiler.Compiler().compile(retraining, str(plain), pipeline_parameters=arguments)
+        documents = list(yaml.safe_load_all(plain.read_text()))
+    for name, executor in documents[0]["deploymentSpec"]["executors"].items():
+        gpu = name == TRAINING
+        executor["container"]["image"] = image or (cluster.gpu_image if gpu else cluster.image)
+    partial = out.with_name(f".{out.name}.partial")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_text(yaml.safe_dump_all(documents, sort_keys=False))
+    partial.replace(out)
