@@ -27,6 +27,7 @@ from pipelines.steps import STEPS, step_specs
 from pipelines.workspace import Workspace
 
 POLL_SECONDS = 0.3
+SOURCE_ROOT = Path(__file__).resolve().parent.parent  # the code that runs; a workspace may lie elsewhere
 QUIET = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -131,7 +132,7 @@ def _run_in(
         "root": str(workspace.root),
         "site": local_site(workspace).model_dump_json(),
         "policy": options.policy,
-        **step_specs(workspace.root, params),
+        **step_specs(SOURCE_ROOT, params),
         "accept_changed_data": options.accept_changed_data,
         "data_folder": str(options.data_folder.resolve()) if options.data_folder else "",
     }
@@ -141,7 +142,7 @@ def _run_in(
             indent=2,
         )
     )
-    commit, dirty = git_state(workspace.root)
+    commit, dirty = git_state(SOURCE_ROOT)
     environment = {
         **os.environ,
         **QUIET,
@@ -176,7 +177,7 @@ def _run_in(
             stdout=log,
             stderr=subprocess.STDOUT,
             env=environment,
-            cwd=workspace.root,
+            cwd=SOURCE_ROOT,
             start_new_session=True,
         )
         try:

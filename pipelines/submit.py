@@ -30,7 +30,7 @@ def submit(package: Path, host: str, token: str | None) -> str:
     try:
         client = kfp.Client(host=host, existing_token=token)
         run = client.create_run_from_pipeline_package(str(package), experiment_name=EXPERIMENT)
-    except Exception as error:  # noqa: BLE001 - kfp.Client raises what its HTTP layer raises
+    except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise SubmissionError(f"KFP server {host}: {reason}; check KFP_HOST and KFP_TOKEN") from error
     return str(run.run_id)

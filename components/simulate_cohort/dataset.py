@@ -1,7 +1,7 @@
 """The data set a model is trained on: pinned by data.dvc, pulled or regenerated, and checked against the pin.
 
 DVC owns the hash. A fresh checkout without a remote has only the pin, so the list of file digests
-(`pinned_files.txt`, made with the pin) is what names the first file that differs.
+(`.dvc/pinned_files.txt`, made with the pin) is what names the first file that differs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from components.simulate_cohort.simulate import simulate_cohort
 from models.errors import InputError, OsteoGateError, ParameterError, ServiceUnavailableError
 
 PIN = "data.dvc"
-FILE_LIST = Path(__file__).with_name("pinned_files.txt")
+FILE_LIST = ".dvc/pinned_files.txt"
 DIGEST_DIGITS = 8  # enough to name a differing file; DVC's full md5 decides
 SCHEMA_VERSION = 1
 
@@ -118,7 +118,7 @@ def obtain(
     elif _differs(root):
         if not accept_changed:
             raise DataChangedError(
-                f"data/ differs from data.dvc, first at {first_difference(data)}; restore it (remove data/ and run "
+                f"data/ differs from data.dvc, first at {first_difference(root)}; restore it (remove data/ and run "
                 "again), or pin the new data with --accept-changed-data"
             )
         pin_dataset(root, params)
@@ -137,16 +137,17 @@ def pin_dataset(root: Path, params: SimulateParams) -> str:
         "seed": params.seed,
     }
     _write(pin, yaml.safe_dump(document, sort_keys=False))
-    _write(FILE_LIST, "".join(f"{line}\n" for line in _file_list(root / "data")))
+    _write(root / FILE_LIST, "".join(f"{line}\n" for line in _file_list(root / "data")))
     version = pinned_version(root)
     log.info("data set pinned", version=version)
     return version
 
 
-def first_difference(data: Path) -> str:
-    """First file, in path order, whose digest differs from the pinned list, with what differs."""
-    pinned = dict(_parse_list(FILE_LIST.read_text().splitlines())) if FILE_LIST.is_file() else {}
-    present = dict(_parse_list(_file_list(data)))
+def first_difference(root: Path) -> str:
+    """First file of `root/data`, in path order, whose digest differs from the pinned list, with what differs."""
+    listed = root / FILE_LIST
+    pinned = dict(_parse_list(listed.read_text().splitlines())) if listed.is_file() else {}
+    present = dict(_parse_list(_file_list(root / "data")))
     for name in sorted(pinned.keys() | present.keys()):
         if name not in present:
             return f"data/{name} (missing)"
@@ -164,7 +165,9 @@ def open_site_cohort(folder: Path) -> Dataset:
     for line in _file_list(folder):
         digest.update(line.encode())
         digest.update(b"\n")
-    return Dataset(folder, digest.hexdigest()[:32], str(card["kind"]), "site", int(str(card.get("patients", 0))))
+    return Dataset(
+        folder, digest.hexdigest()[:32], str(card["kind"]), "site", int(str(card.get("patients", 0)))
+    )
 
 
 def read_card(folder: Path) -> dict[str, object]:
@@ -179,7 +182,9 @@ def read_card(folder: Path) -> dict[str, object]:
     try:
         card = json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise CohortError(f"{path}: missing; a cohort folder holds cohort.json, dxa.csv and series/") from error
+        raise CohortError(
+            f"{path}: missing; a cohort folder holds cohort.json, dxa.csv and series/"
+        ) from error
     except (OSError, ValueError) as error:
         raise CohortError(f"{path}: not readable JSON ({error})") from error
     if not isinstance(card, dict) or card.get("schema_version") != SCHEMA_VERSION:
@@ -187,7 +192,9 @@ def read_card(folder: Path) -> dict[str, object]:
     if card.get("kind") not in ("simulated", "site"):
         raise CohortError(f"{path}: kind {card.get('kind')!r}; accepted: simulated, site")
     if not (folder / "dxa.csv").is_file():
-        raise CohortError(f"{folder / 'dxa.csv'}: missing; a cohort folder holds cohort.json, dxa.csv and series/")
+        raise CohortError(
+            f"{folder / 'dxa.csv'}: missing; a cohort folder holds cohort.json, dxa.csv and series/"
+        )
     return {"patients": 0, **card}
 
 

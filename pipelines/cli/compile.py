@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 
-def compile(  # noqa: A001 - the command's name
+def compile(
     out: Annotated[Path, typer.Option("-o", "--out", help="YAML file to write.")],
     params: Annotated[Path | None, typer.Option(help="Default: the checkout's params.yaml.")] = None,
     site: Annotated[Path | None, typer.Option(help="Default: infra/kubernetes/site.yaml.")] = None,
