@@ -1,11 +1,46 @@
-"""The header of one DICOM file: the few facts the project uses, parsed once and tolerantly."""
+"""The header of one file: the few facts the project uses, parsed once and tolerantly."""
 
 from __future__ import annotations
 
+import struct
+import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID, UID_dictionary
+
+from components.ingest_dicom.elements import (
+    VALUE_ERRORS,
+    integer,
+    number,
+    text,
+    texts,
+    vector,
+)
+from components.ingest_dicom.file_ends import ends_early
 from models.refusal import Code
+
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+SECONDARY_CAPTURES = "1.2.840.10008.5.1.4.1.1.7"
+
+# what zlib and struct raise on a stream that breaks off
+STREAM_ERRORS = (zlib.error, struct.error)
+
+TAGS = [
+    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID",
+    "PatientID", "Modality", "ImageType", "Manufacturer", "ManufacturerModelName", "KVP", "ConvolutionKernel",
+    "SliceThickness", "SpacingBetweenSlices", "PixelSpacing", "Rows", "Columns", "GantryDetectorTilt",
+    "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope", "RescaleIntercept",
+    "PhotometricInterpretation", "PatientPosition", "StudyDescription", "SeriesDescription", "ProtocolName",
+    "ContrastBolusAgent", "PatientSex", "PatientAge", "PatientBirthDate", "StudyDate", "AcquisitionDate",
+    "NumberOfFrames", "ReferencedSeriesSequence",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +63,7 @@ class Header:
     kernel: str
     slice_thickness_mm: float
     spacing_between_slices_mm: float
-    pixel_spacing_mm: tuple[float, float] | None
+    pixel_spacing_mm: tuple[float, ...] | None
     rows: int
     columns: int
     gantry_tilt_deg: float
@@ -57,9 +92,9 @@ class OtherFile:
     Attributes
     ----------
     code
-        NOT_DICOM, FILE_TRUNCATED, NOT_CT, LOCALIZER, SECONDARY_CAPTURE, ...
+        NOT_DICOM, FILE_TRUNCATED, FILE_UNREADABLE, NOT_CT, LOCALIZER, SECONDARY_CAPTURE, ...
     kind
-        What it is: "segmentation", "localizer", "text", the name of its SOP class, ...
+        What it is: "segmentation", "localizer", or the name of its SOP class.
     found
         One line for people, without identifiers.
     referenced_series
@@ -73,3 +108,108 @@ class OtherFile:
     patient_id: str = ""
     series_instance_uid: str = ""
     referenced_series: tuple[str, ...] = ()
+
+
+def read_header(path: Path) -> Header | OtherFile:
+    """The header of a CT image, or why the file is none. Never raises for what a file holds."""
+    try:
+        if path.stat().st_size == 0:
+            return OtherFile(path, Code.NOT_DICOM, "file", "found an empty file")
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what pydicom warns of is judged below, value by value
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=TAGS)
+            truncated = ends_early(file, dataset)
+            return _sort_out(path, dataset, truncated)
+    except InvalidDicomError:
+        return OtherFile(
+            path, Code.NOT_DICOM, "file", "found no DICOM preamble (the letters DICM at byte 128)"
+        )
+    except (EOFError, *STREAM_ERRORS) as error:
+        return OtherFile(path, Code.FILE_TRUNCATED, "file", f"the header breaks off ({type(error).__name__})")
+    except OSError as error:
+        return OtherFile(path, Code.FILE_UNREADABLE, "file", f"cannot be read ({error.strerror or error})")
+    except VALUE_ERRORS as error:
+        return OtherFile(
+            path, Code.NOT_DICOM, "file", f"the header cannot be parsed ({type(error).__name__})"
+        )
+
+
+def _sort_out(path: Path, dataset: Dataset, truncated: bool) -> Header | OtherFile:
+    header = _parse(path, dataset, truncated)
+    sop_class, series_uid = header.sop_class_uid, header.series_instance_uid
+    known = UID(sop_class) in UID_dictionary
+
+    def other(code: Code, kind: str, found: str, referenced: tuple[str, ...] = ()) -> OtherFile:
+        return OtherFile(path, code, kind, found, header.patient_id, series_uid, referenced)
+
+    if sop_class == SEGMENTATION:
+        return other(Code.NOT_CT, "segmentation", "a DICOM segmentation", _referenced_series(dataset))
+    if sop_class in ENHANCED_CT:
+        return other(Code.ENHANCED_MULTIFRAME, "enhanced CT", f"found {UID(sop_class).name}")
+    if sop_class.startswith(SECONDARY_CAPTURES):
+        return other(Code.SECONDARY_CAPTURE, "secondary capture", f"found {UID(sop_class).name}")
+    if known and sop_class != CT_IMAGE:
+        return other(Code.NOT_CT, UID(sop_class).name, f"found {UID(sop_class).name}")
+    if sop_class != CT_IMAGE and (header.modality != "CT" or "Rows" not in dataset):
+        # an anonymiser may have replaced the UID of the class: then Modality decides
+        if not sop_class and not header.modality and not series_uid:
+            return other(Code.FILE_TRUNCATED, "file", "the header breaks off before it says what it is")
+        return other(Code.NOT_CT, "unknown", f"found Modality {header.modality!r} of an unknown class")
+    if truncated and not series_uid:
+        return other(Code.FILE_TRUNCATED, "file", "the header breaks off before SeriesInstanceUID")
+    if number(dataset, "NumberOfFrames") > 1:
+        return other(Code.ENHANCED_MULTIFRAME, "multi-frame CT", "found several frames in one CT image")
+    return header
+
+
+def _parse(path: Path, dataset: Dataset, truncated: bool) -> Header:
+    meta = getattr(dataset, "file_meta", Dataset())
+    return Header(
+        path=path,
+        # some senders leave the class empty in the data set and right in the file meta information
+        sop_class_uid=text(dataset, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID"),
+        sop_instance_uid=text(dataset, "SOPInstanceUID") or text(meta, "MediaStorageSOPInstanceUID"),
+        series_instance_uid=text(dataset, "SeriesInstanceUID"),
+        study_instance_uid=text(dataset, "StudyInstanceUID"),
+        frame_of_reference_uid=text(dataset, "FrameOfReferenceUID"),
+        patient_id=text(dataset, "PatientID"),
+        modality=text(dataset, "Modality").upper(),
+        transfer_syntax_uid=text(meta, "TransferSyntaxUID"),
+        image_type=tuple(value.upper() for value in texts(dataset, "ImageType")),
+        manufacturer=text(dataset, "Manufacturer"),
+        model=text(dataset, "ManufacturerModelName"),
+        kvp=number(dataset, "KVP"),
+        kernel=text(dataset, "ConvolutionKernel"),
+        slice_thickness_mm=number(dataset, "SliceThickness"),
+        spacing_between_slices_mm=number(dataset, "SpacingBetweenSlices"),
+        pixel_spacing_mm=_positive(vector(dataset, "PixelSpacing", 2)),
+        rows=integer(dataset, "Rows"),
+        columns=integer(dataset, "Columns"),
+        gantry_tilt_deg=number(dataset, "GantryDetectorTilt"),
+        orientation=vector(dataset, "ImageOrientationPatient", 6),
+        position_mm=vector(dataset, "ImagePositionPatient", 3),
+        rescale_slope=number(dataset, "RescaleSlope"),
+        rescale_intercept=number(dataset, "RescaleIntercept"),
+        photometric=text(dataset, "PhotometricInterpretation"),
+        patient_position=text(dataset, "PatientPosition").upper(),
+        study_description=text(dataset, "StudyDescription"),
+        series_description=text(dataset, "SeriesDescription"),
+        protocol_name=text(dataset, "ProtocolName"),
+        contrast_agent=text(dataset, "ContrastBolusAgent"),
+        sex=text(dataset, "PatientSex").upper(),
+        age_text=text(dataset, "PatientAge").upper(),
+        birth_date=text(dataset, "PatientBirthDate"),
+        study_date=text(dataset, "StudyDate"),
+        acquisition_date=text(dataset, "AcquisitionDate"),
+        truncated=truncated,
+    )
+
+
+def _positive(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    return values if values is not None and all(value > 0 for value in values) else None
+
+
+def _referenced_series(dataset: Dataset) -> tuple[str, ...]:
+    """SeriesInstanceUIDs a segmentation refers to (DICOM PS3.3 C.12.1.1.6)."""
+    sequence = dataset.get("ReferencedSeriesSequence") or []
+    return tuple(uid for item in sequence if (uid := text(item, "SeriesInstanceUID")))

@@ -2,17 +2,100 @@
 
 from __future__ import annotations
 
+import warnings
+import zlib
 from pathlib import Path
 
-from components.ingest_dicom.volume import Volume
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from components.ingest_dicom.volume import AIR_HU, Volume
+from models.errors import InputError
+
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+SPACING_MM = (0.05, 50.0)
+HU_MAX = np.iinfo(np.int16).max
+SUFFIXES = (".nii", ".nii.gz")
+
+
+class NiftiError(InputError):
+    """A NIfTI file cannot be used as a CT volume."""
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether the name ends as a NIfTI's does."""
+    return path.name.lower().endswith(SUFFIXES)
 
 
 def read_nifti(path: Path) -> Volume:
     """A 3-D NIfTI in HU as a volume.
+
+    Axes are reordered (never resampled) so that the slice axis is the one nearest to head-feet, the row
+    axis nearest to anterior-posterior and the column axis nearest to left-right; their directions stay as
+    they are, the affine says which. HU below -1024 become -1024.
 
     Raises
     ------
     NiftiError
         When the file is missing, damaged, not 3-D, without a usable affine, or holds non-finite values.
     """
-    raise NotImplementedError
+    data, affine, coded = _load(path)
+    if not coded:
+        raise NiftiError(f"{path}: neither qform nor sform is set; orientation is unknown and never guessed")
+    while data.ndim > 3 and data.shape[-1] == 1:
+        data = data[..., 0]
+    if data.ndim != 3 or 0 in data.shape:
+        raise NiftiError(f"{path}: found shape {data.shape}; one 3-D volume is accepted")
+    if not np.issubdtype(data.dtype, np.number) or np.issubdtype(data.dtype, np.complexfloating):
+        raise NiftiError(f"{path}: found values of type {data.dtype}; numbers (HU) are accepted")
+    if not np.isfinite(affine).all():
+        raise NiftiError(f"{path}: the affine holds values that are not finite")
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if spacing.min() < SPACING_MM[0] or spacing.max() > SPACING_MM[1]:
+        raise NiftiError(
+            f"{path}: voxel size {spacing.round(3)} mm; {SPACING_MM[0]}-{SPACING_MM[1]} mm is accepted"
+        )
+    if abs(np.linalg.det(affine[:3, :3] / spacing)) < 0.5:
+        raise NiftiError(f"{path}: the axes of the affine are not at right angles")
+    if np.issubdtype(data.dtype, np.floating) and not np.isfinite(data).all():
+        raise NiftiError(f"{path}: {int((~np.isfinite(data)).sum())} voxels are not finite; HU are accepted")
+    hu = np.clip(np.rint(data), AIR_HU, HU_MAX).astype(np.int16)
+    order = _slice_row_column(affine)
+    matrix = np.eye(4)
+    matrix[:, :3] = affine[:, list(order)]
+    matrix[:, 3] = affine[:, 3]
+    return Volume(hu=np.ascontiguousarray(hu.transpose(order)), affine=RAS_TO_LPS @ matrix)
+
+
+def _load(path: Path) -> tuple[NDArray[np.generic], NDArray[np.float64], bool]:
+    """Scaled values, RAS affine, and whether the header declares any orientation."""
+    if not path.is_file():
+        raise NiftiError(f"{path}: no such file; a .nii or .nii.gz is accepted")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = nibabel.load(path)
+            data = np.asanyarray(image.dataobj)
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise NiftiError(
+            f"{path}: damaged or not NIfTI ({reason}); a whole .nii or .nii.gz is accepted"
+        ) from error
+    header = image.header
+    coded = bool(header["qform_code"] or header["sform_code"]) if "qform_code" in header else False
+    return data, np.asarray(image.affine, dtype=np.float64), coded
+
+
+def _slice_row_column(affine: NDArray[np.float64]) -> tuple[int, int, int]:
+    """Which voxel axis lies nearest to z, y, x (an assignment: each axis once)."""
+    cosines = np.abs(affine[:3, :3]) / np.linalg.norm(affine[:3, :3], axis=0)
+    order = [-1, -1, -1]
+    for _ in range(3):
+        world, axis = np.unravel_index(int(cosines.argmax()), cosines.shape)
+        order[2 - int(world)] = int(axis)
+        cosines[world, :] = -1.0
+        cosines[:, axis] = -1.0
+    return order[0], order[1], order[2]

@@ -56,6 +56,11 @@ class Pseudonymiser:
         return hmac.new(self.key, message, hashlib.sha256).hexdigest()[:HASH_DIGITS]
 
 
+def cohort_key(data_kind: str, site_key: Path) -> bytes:
+    """The key of a cohort: public for "simulated" data, else the site's own from `site_key`."""
+    return SIMULATED_KEY if data_kind == "simulated" else read_key(site_key)
+
+
 def read_key(path: Path) -> bytes:
     """A site's key: the bytes of a file, without white space around them.
 
@@ -68,7 +73,7 @@ def read_key(path: Path) -> bytes:
         key = path.read_bytes().strip()
     except OSError as error:
         raise PseudonymKeyError(
-            f"{path}: key cannot be read ({error.strerror}); name a file of at least {KEY_BYTES_MIN} random bytes"
+            f"{path}: key cannot be read ({error.strerror}); name a file of {KEY_BYTES_MIN}+ random bytes"
         ) from error
     if len(key) < KEY_BYTES_MIN:
         raise PseudonymKeyError(

@@ -1,12 +1,26 @@
-"""The ingest step: a folder of DICOM files to the series table, the other files, their places, and a manifest."""
+"""The ingest step: a folder of DICOM files to the series table, the other files and their places."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import time
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import structlog
+
+from components.ingest_dicom.headers import OtherFile
+from components.ingest_dicom.level_files import find_level_file
+from components.ingest_dicom.locations import FILE_NAME, Locations, SeriesLocation, write_locations
+from components.ingest_dicom.parallel import inspect_all
 from components.ingest_dicom.params import IngestParams
-from components.ingest_dicom.scan import Progress
+from components.ingest_dicom.pseudonym import Pseudonymiser
+from components.ingest_dicom.scan import Progress, ScanResult, SeriesFiles, scan_folder
+from components.ingest_dicom.series_table import OtherRow, write_others_table, write_series_table
+
+SCHEMA_VERSION = 1
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -22,16 +36,114 @@ class IngestSummary:
     patient_count: int
     seconds: float
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts for a run's manifest."""
+        return {key: value for key, value in asdict(self).items() if isinstance(value, int)}
+
 
 def run(
     *, data: Path, out: Path, key: bytes, params: IngestParams, progress: Progress | None = None
 ) -> IngestSummary:
-    """Read `data` (a cohort folder with `series/` in it, or any folder) and write series.parquet,
-    others.parquet, locations.json and manifest.json into `out`.
+    """Read `data` and write series.parquet, others.parquet, locations.json and manifest.json into `out`.
 
-    locations.json (identity side, stays in the intake folder): {"schema_version": 1, "data": <root>,
-    "series": {series hash: {"files": [path relative to the data folder], "levels": path or null,
-    "segmentations": [paths], "patient_id": PatientID, "series_instance_uid": uid}},
-    "others": {file hash: relative path}}.
+    Parameters
+    ----------
+    data
+        A cohort folder (then only its `series/` is read), or any folder of DICOM files.
+    key
+        Of the pseudonyms; the site's, or `SIMULATED_KEY`.
+    progress
+        Called with (series read, series).
+
+    Raises
+    ------
+    RefusedError
+        EMPTY_INPUT when there is no file.
     """
-    raise NotImplementedError
+    started = time.monotonic()
+    pseudonymiser = Pseudonymiser(key)
+    out.mkdir(parents=True, exist_ok=True)
+    scan = scan_folder(data / "series" if (data / "series").is_dir() else data)
+    root = data if data.is_dir() else data.parent
+    places = [_place(root, series, scan.segmentations) for series in scan.series]
+    rows = inspect_all(
+        scan.series, [_has_levels(place) for place in places], pseudonymiser, params, progress=progress
+    )
+    summary = _summary(scan, len({row.patient for row in rows if row.patient}), started)
+    write_series_table(rows, out / "series.parquet")
+    write_others_table(
+        [_other_row(root, other, pseudonymiser) for other in scan.others], out / "others.parquet"
+    )
+    others = {_file_hash(root, other, pseudonymiser): _relative(root, other.path) for other in scan.others}
+    located = {row.series: place for row, place in zip(rows, places, strict=True)}
+    write_locations(Locations(series=located, others=others), out / FILE_NAME)
+    _write_manifest(summary, out / "manifest.json")
+    log.info("ingested", **summary.counts)
+    return summary
+
+
+def _place(root: Path, series: SeriesFiles, segmentations: list[OtherFile]) -> SeriesLocation:
+    uid = series.series_instance_uid
+    referring = tuple(
+        sorted(
+            _relative(root, other.path) for other in segmentations if uid and uid in other.referenced_series
+        )
+    )
+    patients = Counter(header.patient_id for header in series.files)
+    patient_id = patients.most_common(1)[0][0]
+    level_file = find_level_file(root, patient_id, uid)
+    levels = _relative(root, level_file) if level_file else referring[0] if len(referring) == 1 else None
+    return SeriesLocation(
+        files=tuple(_relative(root, path) for path in series.paths),
+        levels=levels,
+        segmentations=referring,
+        patient_id=patient_id,
+        series_instance_uid=uid,
+    )
+
+
+def _has_levels(place: SeriesLocation) -> bool:
+    return place.levels is not None or bool(place.segmentations)
+
+
+def _relative(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _file_hash(root: Path, other: OtherFile, pseudonymiser: Pseudonymiser) -> str:
+    return pseudonymiser.uid(_relative(root, other.path))
+
+
+def _other_row(root: Path, other: OtherFile, pseudonymiser: Pseudonymiser) -> OtherRow:
+    return OtherRow(
+        file=_file_hash(root, other, pseudonymiser),
+        code=other.code.value,
+        kind=other.kind,
+        found=other.found,
+        patient=pseudonymiser.patient(other.patient_id),
+        series=pseudonymiser.uid(other.series_instance_uid),
+    )
+
+
+def _summary(scan: ScanResult, patients: int, started: float) -> IngestSummary:
+    by_code: dict[str, int] = defaultdict(int)
+    for other in scan.others:
+        by_code[other.code.value] += 1
+    return IngestSummary(
+        file_count=scan.file_count,
+        series_count=len(scan.series),
+        series_file_count=sum(len(series.files) for series in scan.series),
+        other_count=len(scan.others),
+        others_by_code=dict(sorted(by_code.items())),
+        segmentation_count=len(scan.segmentations),
+        patient_count=patients,
+        seconds=round(time.monotonic() - started, 2),
+    )
+
+
+def _write_manifest(summary: IngestSummary, path: Path) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    document = {"schema_version": SCHEMA_VERSION, **asdict(summary)}
+    partial.write_text(json.dumps(document, indent=2), encoding="utf-8")
+    partial.replace(path)

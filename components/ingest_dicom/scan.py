@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.ingest_dicom.headers import Header, OtherFile
+from components.ingest_dicom.headers import Header, OtherFile, read_header
+from models.refusal import Code, refuse
 
 # progress(done, total) is called as files are read
 Progress = Callable[[int, int], None]
@@ -14,7 +18,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class SeriesFiles:
-    """The CT files under one SeriesInstanceUID, in path order (which means nothing: sort by position)."""
+    """The CT files under one SeriesInstanceUID, in path order (which means nothing: sort by position).
+
+    Files without a SeriesInstanceUID are taken as one series per folder; their uid is "".
+    """
 
     series_instance_uid: str
     files: tuple[Header, ...]
@@ -23,6 +30,14 @@ class SeriesFiles:
     def paths(self) -> tuple[Path, ...]:
         """Where the files are."""
         return tuple(header.path for header in self.files)
+
+    @property
+    def identity(self) -> str:
+        """What the series hash is made from: the UID, else study and slice positions (never file names)."""
+        if self.series_instance_uid:
+            return self.series_instance_uid
+        facts = sorted(f"{header.study_instance_uid}{header.position_mm}" for header in self.files)
+        return "no-uid-" + hashlib.sha256("".join(facts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -54,9 +69,120 @@ class ScanResult:
 def scan_folder(folder: Path, *, progress: Progress | None = None) -> ScanResult:
     """Read the header of every file under `folder` (or of one file) and group CT images into series.
 
+    Names, extensions and order of files mean nothing. A folder reached twice through links is read once;
+    a folder that may not be entered is listed as FILE_UNREADABLE. DICOMDIR files are not trusted: they are
+    listed as what they are and the images they name are found by walking.
+
     Raises
     ------
     RefusedError
         EMPTY_INPUT when there is no folder or no file in it.
     """
-    raise NotImplementedError
+    if not folder.exists():
+        raise refuse(Code.EMPTY_INPUT, f"{folder}: no such file or folder")
+    found = [folder] if folder.is_file() else list(_walk(folder))
+    if not found:
+        raise refuse(Code.EMPTY_INPUT, f"{folder}: no file in it")
+    paths = sorted(item for item in found if isinstance(item, Path))
+    refused = [item for item in found if isinstance(item, OtherFile)]
+    read = []
+    for done, path in enumerate(paths, start=1):
+        read.append(read_header(path))
+        if progress is not None:
+            progress(done, len(paths))
+    return _group(read, refused)
+
+
+def series_from_paths(paths: Iterable[Path]) -> SeriesFiles:
+    """The series made of exactly these files, as listed in locations.json.
+
+    Raises
+    ------
+    RefusedError
+        With the file's code when one is no CT image (any more), MIXED_SERIES when they are several series.
+    """
+    result = _group([read_header(path) for path in paths], [])
+    if result.others:
+        other = result.others[0]
+        raise refuse(other.code, f"a file of the series: {other.found}")
+    if len(result.series) != 1:
+        raise refuse(Code.MIXED_SERIES, f"{len(result.series)} series where one is expected")
+    return result.series[0]
+
+
+def _walk(folder: Path) -> Iterator[Path | OtherFile]:
+    """Files under a folder; each real folder once, so that loops of symbolic links end."""
+    refused: list[OtherFile] = []
+
+    def on_error(error: OSError) -> None:
+        path = Path(error.filename)
+        refused.append(
+            OtherFile(path, Code.FILE_UNREADABLE, "folder", f"cannot be entered ({error.strerror})")
+        )
+
+    seen: set[tuple[int, int]] = set()
+    for parent, folders, names in os.walk(folder, onerror=on_error, followlinks=True):
+        status = Path(parent).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()
+        for name in names:
+            path = Path(parent, name)
+            if path.is_file():
+                yield path
+            else:  # a broken link, a socket, a device
+                yield OtherFile(path, Code.FILE_UNREADABLE, "file", "neither a file nor a folder")
+    yield from refused
+
+
+def _group(read: list[Header | OtherFile], refused: list[OtherFile]) -> ScanResult:
+    others = [item for item in read if isinstance(item, OtherFile)] + refused
+    by_series: dict[tuple[str, str], list[Header]] = defaultdict(list)
+    for header in read:
+        if isinstance(header, Header):
+            uid = header.series_instance_uid
+            by_series[(uid, "" if uid else str(header.path.parent))].append(header)
+    series = []
+    for (uid, _), headers in sorted(by_series.items()):
+        kept, left = _without_scouts(headers)
+        others.extend(left)
+        kept, left = _without_copies(kept)
+        others.extend(left)
+        series.append(SeriesFiles(uid, tuple(kept)))
+    return ScanResult(series, others)
+
+
+def is_localizer(header: Header) -> bool:
+    """Whether ImageType says that the image is a scout (DICOM PS3.3 C.8.2.1.1.1)."""
+    return "LOCALIZER" in header.image_type
+
+
+def _without_scouts(headers: list[Header]) -> tuple[list[Header], list[OtherFile]]:
+    """Scouts stored under the UID of an axial series are taken out of it; a series of scouts stays one."""
+    scouts = [header for header in headers if is_localizer(header)]
+    if len(scouts) in (0, len(headers)):
+        return headers, []
+    kept = [header for header in headers if not is_localizer(header)]
+    return kept, [_other(header, Code.LOCALIZER, "localizer", "a scout among slices") for header in scouts]
+
+
+def _without_copies(headers: list[Header]) -> tuple[list[Header], list[OtherFile]]:
+    """Byte-identical copies of one image are read once; different images with one UID stay, to be judged."""
+    uses = Counter(header.sop_instance_uid for header in headers if header.sop_instance_uid)
+    digests: set[str] = set()
+    kept, copies = [], []
+    for header in headers:
+        if uses[header.sop_instance_uid] > 1:
+            digest = hashlib.sha256(header.path.read_bytes()).hexdigest()
+            if digest in digests:
+                copies.append(_other(header, Code.FILE_COPY, "copy", "the same bytes as another file"))
+                continue
+            digests.add(digest)
+        kept.append(header)
+    return kept, copies
+
+
+def _other(header: Header, code: Code, kind: str, found: str) -> OtherFile:
+    return OtherFile(header.path, code, kind, found, header.patient_id, header.series_instance_uid)

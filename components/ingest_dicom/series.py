@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
+
+from components.ingest_dicom.age import age_years, dicom_date
+from components.ingest_dicom.contrast_words import contrast_words
+from components.ingest_dicom.geometry import StackGeometry
+from components.ingest_dicom.headers import Header
+from components.ingest_dicom.image_class import image_class
+from components.ingest_dicom.pseudonym import Pseudonymiser
+from components.ingest_dicom.scan import SeriesFiles
+from components.ingest_dicom.statistics import HuStatistics
+from components.ingest_dicom.vendor import kernel_class, vendor_name
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -41,11 +57,13 @@ class CtSeries:
         original, localizer, secondary_capture, virtual_non_contrast, monoenergetic, derived or reformat;
         and whether "header" (ImageType) or "words" (descriptions) say so.
     duplicate_uid_count
-        Files whose SOPInstanceUID another, different file carries too.
+        Files whose SOPInstanceUID a file before them carries too, with other content.
     mixed_count
         Files of another patient, study or frame of reference than most of the series.
+    series_uid_missing
+        SeriesInstanceUID is empty; the files of the folder were taken as one series.
     truncated_count, unreadable_count
-        Files that end early; files among those read for the statistics whose pixels cannot be decoded.
+        Files that end before their pixel data do; files whose pixels were read and could not be decoded.
     read_codes
         Codes, blank-separated, with which the reader refuses the series as a volume; "" when it reads.
     """
@@ -83,6 +101,7 @@ class CtSeries:
     has_rescale: bool
     duplicate_uid_count: int
     mixed_count: int
+    series_uid_missing: bool
     truncated_count: int
     unreadable_count: int
     read_codes: str
@@ -97,3 +116,131 @@ class CtSeries:
     hu_p95: float
     hu_p99: float
     has_levels: bool
+
+
+def describe_series(
+    series: SeriesFiles,
+    pseudonymiser: Pseudonymiser,
+    geometry: StackGeometry,
+    statistics: HuStatistics,
+    *,
+    contrast_image_hu: float,
+    unreadable_count: int,
+    read_codes: str,
+    has_levels: bool,
+) -> CtSeries:
+    """The row of a series from its headers and from what was measured on its pixels.
+
+    A fact that should be one for the whole series is taken from most of its files; how many files
+    contradict in patient, study or frame of reference is `mixed_count`.
+    """
+    files = series.files
+    majority, mixed_count = _majority(files)
+    descriptions = _most(files, lambda header: (
+        header.study_description, header.series_description, header.protocol_name))  # fmt: skip
+    vendor = vendor_name(majority.manufacturer)
+    kind, basis = image_class(_most(files, lambda header: header.image_type), *descriptions)
+    spacing = majority.pixel_spacing_mm
+    acquired = dicom_date(majority.acquisition_date) or dicom_date(majority.study_date)
+    return CtSeries(
+        series=pseudonymiser.uid(series.identity),
+        patient=pseudonymiser.patient(majority.patient_id),
+        study=pseudonymiser.uid(majority.study_instance_uid),
+        vendor=vendor,
+        model=majority.model,
+        modality=_odd_one(files, lambda header: header.modality, usual="CT"),
+        kvp=_most(files, lambda header: header.kvp),
+        kernel=majority.kernel,
+        kernel_class=kernel_class(vendor, majority.kernel),
+        slice_thickness_mm=_most(files, lambda header: header.slice_thickness_mm),
+        slice_spacing_mm=geometry.slice_spacing_mm,
+        declared_spacing_mm=abs(_most(files, lambda header: header.spacing_between_slices_mm)),
+        spacing_deviation_mm=geometry.deviation_mm,
+        pixel_spacing_mm=spacing[0] if spacing else math.nan,
+        rows=majority.rows,
+        columns=majority.columns,
+        slice_count=geometry.slice_count,
+        file_count=len(files),
+        gap_count=geometry.gap_count,
+        duplicate_count=geometry.duplicate_count,
+        tilt_deg=_tilt_deg(files, geometry),
+        orientation=f"{majority.patient_position} {geometry.plane}".strip() if geometry.placed else "",
+        orientation_consistent=geometry.consistent,
+        contrast_tag=any(_names_an_agent(header.contrast_agent) for header in files),
+        contrast_words=contrast_words(*descriptions),
+        contrast_image_hu=contrast_image_hu,
+        image_class=kind,
+        image_class_basis=basis,
+        transfer_syntax=majority.transfer_syntax_uid,
+        photometric=majority.photometric,
+        has_rescale=all(
+            math.isfinite(header.rescale_slope) and math.isfinite(header.rescale_intercept)
+            for header in files
+        ),
+        duplicate_uid_count=_repeats([header.sop_instance_uid for header in files]),
+        mixed_count=mixed_count,
+        series_uid_missing=not series.series_instance_uid,
+        truncated_count=sum(header.truncated for header in files),
+        unreadable_count=unreadable_count,
+        read_codes=read_codes,
+        acquisition_date=acquired.isoformat() if acquired else "",
+        sex=majority.sex if majority.sex in ("F", "M") else "",
+        age_years=age_years(majority.age_text, majority.birth_date, majority.study_date),
+        hu_air_peak=statistics.hu_air_peak,
+        hu_soft_tissue_peak=statistics.hu_soft_tissue_peak,
+        hu_p01=statistics.hu_p01,
+        hu_p05=statistics.hu_p05,
+        hu_p50=statistics.hu_p50,
+        hu_p95=statistics.hu_p95,
+        hu_p99=statistics.hu_p99,
+        has_levels=has_levels,
+    )
+
+
+def _majority(files: tuple[Header, ...]) -> tuple[Header, int]:
+    """A header of the patient, study and frame of reference that most files have; how many files have not."""
+
+    def belongs(header: Header) -> tuple[str, str, str]:
+        return header.patient_id, header.study_instance_uid, header.frame_of_reference_uid
+
+    usual, count = Counter(map(belongs, files)).most_common(1)[0]
+    return next(header for header in files if belongs(header) == usual), len(files) - count
+
+
+def _most(files: tuple[Header, ...], fact: Callable[[Header], Value]) -> Value:
+    """The value most files have. NaNs are one value, although no NaN equals another."""
+    values = [fact(header) for header in files]
+    texts = [str(value) for value in values]
+    return values[texts.index(Counter(texts).most_common(1)[0][0])]
+
+
+def _odd_one(files: tuple[Header, ...], fact: Callable[[Header], str], *, usual: str) -> str:
+    """The first value that is not the usual one, if any file has such."""
+    return next((value for header in files if (value := fact(header)) != usual), usual)
+
+
+def _repeats(uids: list[str]) -> int:
+    """How many non-empty values stood in the list before."""
+    filled = [uid for uid in uids if uid]
+    return len(filled) - len(set(filled))
+
+
+def _names_an_agent(text: str) -> bool:
+    """Whether ContrastBolusAgent says an agent was given: some scanners fill it with a denial."""
+    return text.strip().upper() not in (
+        "",
+        "NONE",
+        "NO",
+        "N",
+        "NO CONTRAST",
+        "WITHOUT",
+        "0",
+        "NOT APPLIED",
+        "-",
+    )
+
+
+def _tilt_deg(files: tuple[Header, ...], geometry: StackGeometry) -> float:
+    declared = [abs(header.gantry_tilt_deg) for header in files if math.isfinite(header.gantry_tilt_deg)]
+    known = [*declared, geometry.tilt_deg] if math.isfinite(geometry.tilt_deg) else declared
+    return max(known, default=math.nan)

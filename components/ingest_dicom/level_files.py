@@ -1,0 +1,25 @@
+"""Level files a site lays beside its series: `levels/<PatientID or SeriesInstanceUID>.csv` or `.nii.gz`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SUFFIXES = (".csv", ".nii.gz", ".nii", ".dcm")
+
+
+def find_level_file(data: Path, patient_id: str, series_instance_uid: str) -> Path | None:
+    """The level file of a series: one named after its UID wins over one named after its patient.
+
+    An identifier that would leave the folder (with a slash in it, or `..`) names no file.
+    """
+    folder = data / "levels"
+    if not folder.is_dir():
+        return None
+    for name in (series_instance_uid, patient_id):
+        if not name or "/" in name or "\\" in name or name.startswith("."):
+            continue
+        for suffix in SUFFIXES:
+            path = folder / f"{name}{suffix}"
+            if path.is_file():
+                return path
+    return None

@@ -1,0 +1,100 @@
+"""Stored pixel values of one CT image to HU: decoding, signedness, padding, rescale."""
+
+from __future__ import annotations
+
+import math
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from components.ingest_dicom.elements import VALUE_ERRORS, numbers
+from components.ingest_dicom.headers import Header
+from components.ingest_dicom.volume import AIR_HU
+from models.refusal import Code, refuse
+
+# Padding may be any number; one that would be tissue in HU is not believed, so that no tissue is wiped out.
+PADDING_HU_MAX = -900
+HU_MAX = np.iinfo(np.int16).max
+# what pydicom and its decoder plug-ins raise on pixel data they cannot make sense of
+DECODE_ERRORS = (
+    *VALUE_ERRORS,
+    RuntimeError,
+    OSError,
+    EOFError,
+    IndexError,
+    MemoryError,
+    zlib.error,
+    struct.error,
+)
+
+
+def read_hu(header: Header) -> NDArray[np.int16]:
+    """The image as (H, W) int16 HU, never below -1024.
+
+    HU = stored * RescaleSlope + RescaleIntercept (DICOM PS3.3 C.11.1.1.2), in float64, then rounded.
+
+    Raises
+    ------
+    RefusedError
+        RESCALE_MISSING, FILE_TRUNCATED, PIXELS_UNREADABLE.
+    """
+    slope, intercept = header.rescale_slope, header.rescale_intercept
+    if not (math.isfinite(slope) and math.isfinite(intercept) and slope != 0):
+        raise refuse(Code.RESCALE_MISSING, "a slice without a usable RescaleSlope and RescaleIntercept")
+    if header.truncated:
+        raise refuse(Code.FILE_TRUNCATED, "a slice ends before its pixel data does")
+    stored, padding = _read_stored(header.path)
+    if stored.shape != (header.rows, header.columns):
+        raise refuse(
+            Code.PIXELS_UNREADABLE, f"pixels are {stored.shape}, declared {header.rows, header.columns}"
+        )
+    hu = stored.astype(np.float64) * slope + intercept
+    if padding is not None:
+        low, high = sorted(padding)
+        if high * slope + intercept <= PADDING_HU_MAX:
+            hu[(stored >= low) & (stored <= high)] = AIR_HU
+    return np.clip(np.rint(hu), AIR_HU, HU_MAX).astype(np.int16)
+
+
+def _read_stored(path: Path) -> tuple[NDArray[np.integer[Any]], tuple[float, float] | None]:
+    """Stored values (H, W) and the range of padding values."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = pydicom.dcmread(path)
+            if "PixelData" not in dataset:
+                raise refuse(Code.FILE_TRUNCATED, "a slice without pixel data")
+            stored = dataset.pixel_array
+            return stored, _padding_range(dataset)
+    except (InvalidDicomError, *DECODE_ERRORS) as error:
+        syntax = type(error).__name__
+        raise refuse(
+            Code.PIXELS_UNREADABLE, f"a slice cannot be decoded ({syntax}: {_short(error)})"
+        ) from error
+
+
+def _padding_range(dataset: Dataset) -> tuple[float, float] | None:
+    """PixelPaddingValue and PixelPaddingRangeLimit (DICOM PS3.3 C.7.5.1.1.2) as stored values.
+
+    Writers often encode a negative padding value of signed pixels as an unsigned number: 63536 is -2000.
+    """
+    values = [*numbers(dataset, "PixelPaddingValue")[:1], *numbers(dataset, "PixelPaddingRangeLimit")[:1]]
+    if not values or not all(math.isfinite(value) for value in values):
+        return None
+    if dataset.get("PixelRepresentation") == 1:
+        bits = int(dataset.get("BitsAllocated", 16))
+        values = [value - 2**bits if value >= 2 ** (bits - 1) else value for value in values]
+    return values[0], values[-1]
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 120 else text[:117] + "..."
