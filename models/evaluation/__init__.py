@@ -1,0 +1,1 @@
+"""How good the model is: agreement, discrimination, frozen cut-offs, baselines, and the report."""

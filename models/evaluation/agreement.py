@@ -1,0 +1,94 @@
+"""How far estimates are from DXA: error, bias, Bland-Altman limits, calibration slope."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+from scipy.stats import t as student_t
+
+from models.evaluation.correlation import is_constant
+from models.evaluation.metric import Metric, undefined
+
+_LIMIT = (
+    1.959963984540054  # the middle 95 % of a normal distribution, whatever the confidence of its estimate
+)
+
+
+def bias(truth: NDArray[np.float64], predicted: NDArray[np.float64], confidence: float = 0.95) -> Metric:
+    """Mean of predicted - truth over (n,) pairs, t interval."""
+    n, method = len(truth), "Student t"
+    if n < 2:
+        return undefined(f"{n} pairs; at least 2 are needed", n, method)
+    difference = predicted - truth
+    half = _t_factor(n - 1, confidence) * float(difference.std(ddof=1)) / math.sqrt(n)
+    mean = float(difference.mean())
+    return Metric(value=mean, low=mean - half, high=mean + half, n=n, method=method)
+
+
+def limits_of_agreement(
+    truth: NDArray[np.float64], predicted: NDArray[np.float64], confidence: float = 0.95
+) -> tuple[Metric, Metric]:
+    """Bland-Altman limits, mean difference -+ 1.96 SD of the (n,) differences.
+
+    Standard error of a limit: SD sqrt(1/n + 1.96^2 / (2 (n - 1))) (Bland and Altman, Lancet 1986 and Stat
+    Methods Med Res 1999).
+    """
+    n, method = len(truth), "Bland-Altman"
+    if n < 3:
+        lacking = undefined(f"{n} pairs; at least 3 are needed", n, method)
+        return lacking, lacking
+    difference = predicted - truth
+    mean, sd = float(difference.mean()), float(difference.std(ddof=1))
+    half = _t_factor(n - 1, confidence) * sd * math.sqrt(1 / n + _LIMIT**2 / (2 * (n - 1)))
+    low, high = (
+        Metric(value=limit, low=limit - half, high=limit + half, n=n, method=method)
+        for limit in (mean - _LIMIT * sd, mean + _LIMIT * sd)
+    )
+    return low, high
+
+
+def calibration_slope(
+    truth: NDArray[np.float64], predicted: NDArray[np.float64], confidence: float = 0.95
+) -> Metric:
+    """Slope of truth on prediction over (n,) pairs, t interval; below 1 the estimates spread too far."""
+    n, method = len(truth), "least squares, Student t"
+    if n < 3:
+        return undefined(f"{n} pairs; at least 3 are needed", n, method)
+    if is_constant(predicted):
+        return undefined("the predictions are constant", n, method)
+    x, y = predicted - predicted.mean(), truth - truth.mean()
+    slope = float(x @ y / (x @ x))
+    residual = y - slope * x
+    half = _t_factor(n - 2, confidence) * math.sqrt(float(residual @ residual) / (n - 2) / float(x @ x))
+    return Metric(value=slope, low=slope - half, high=slope + half, n=n, method=method)
+
+
+def mean_absolute_error(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    """MAE of (n,) pairs, in the unit of the values."""
+    return float(np.abs(predicted - truth).mean())
+
+
+def root_mean_square_error(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    """RMSE of (n,) pairs, in the unit of the values."""
+    return float(np.sqrt(np.mean((predicted - truth) ** 2)))
+
+
+def _t_factor(freedom: int, confidence: float) -> float:
+    return float(student_t.ppf(0.5 + confidence / 2, freedom))
+
+
+def wilson(hits: int, n: int, confidence: float = 0.95, positives: int | None = None) -> Metric:
+    """A proportion with Wilson's score interval (Wilson 1927)."""
+    method = "Wilson"
+    if n == 0:
+        return undefined("nobody to count", n, method, positives)
+    z, p = float(norm.ppf(0.5 + confidence / 2)), hits / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return Metric(
+        value=p, low=min(max(centre - half, 0.0), p), high=max(min(centre + half, 1.0), p), n=n,
+        positives=positives, method=method,
+    )  # fmt: skip
