@@ -130,7 +130,7 @@ def check_golden(
     ):
         if not found <= allowed:
             raise GoldenMismatchError(
-                f"{client.model} version {answer.model_version} at {client.url}: {name} differs by {found:.2g} "
-                f"from the training framework on the golden set; at most {allowed:g} is accepted"
+                f"{client.model} version {answer.model_version} at {client.url}: {name} differs by "
+                f"{found:.2g} from the training framework on the golden set; at most {allowed:g} is accepted"
             )
     return report
