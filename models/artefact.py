@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from models.crop_store import CropGeometry
 from models.errors import InputError, OsteoGateError
-from models.network import BoneNet, NetworkConfig
+from models.network import BoneNet
+from models.network_config import NetworkConfig
 from models.params import Section
 from models.train_params import TrainParams
 from models.training import TrainedModel

@@ -6,39 +6,11 @@ import math
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor
 
-from models.params import Section
+from models.train_params import AugmentationParams
 
 _INT16_RANGE = (-32768, 32767)
-
-
-class AugmentationParams(Section):
-    """Ranges of the random changes; 0 turns one off.
-
-    Attributes
-    ----------
-    shift_px
-        Whole-pixel shift up to this, both directions (no interpolation: texture carries TBS).
-    rotation_deg
-        Rotation about the crop's centre up to this, bilinear (blurs texture a little).
-    hu_offset
-        Added to a crop, standard deviation in HU; scanners of a fleet differ by a few.
-    hu_scale
-        Relative standard deviation of a factor on HU.
-    noise_hu
-        Largest standard deviation of added white noise, drawn per crop from 0 to this.
-    mirror
-        Whether left and right may be exchanged (order of the sagittal slices).
-    """
-
-    shift_px: int = Field(default=3, ge=0, le=16)
-    rotation_deg: float = Field(default=0.0, ge=0, le=20)
-    hu_offset: float = Field(default=3.0, ge=0, le=20)
-    hu_scale: float = Field(default=0.01, ge=0, le=0.1)
-    noise_hu: float = Field(default=6.0, ge=0, le=60)
-    mirror: bool = True
 
 
 def augment(crops: Tensor, params: AugmentationParams, generator: torch.Generator) -> Tensor:

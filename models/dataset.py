@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.crop_store import SPLITS, CropStore
 from models.errors import InputError
-from models.network import ACQUISITION, TARGETS
+from models.network_config import ACQUISITION, TARGETS
 
 
 class TrainingDataError(InputError):

@@ -19,7 +19,8 @@ from models.crop_store import CropGeometry, CropStore
 from models.dataset import Batch, CropDataset, check_trainable
 from models.device import autocast, choose_device
 from models.errors import OsteoGateError
-from models.network import TARGETS, BoneNet
+from models.network import BoneNet
+from models.network_config import TARGETS
 from models.standardisation import standardise_from
 from models.train_params import TrainParams
 from models.training_history import EpochRecord

@@ -1,0 +1,54 @@
+"""The network's interface and architecture as plain values; importing it does not import torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from models.params import Section
+
+TARGETS: tuple[str, ...] = ("bmd_g_cm2", "tbs")
+ACQUISITION: tuple[str, ...] = ("kvp", "slice_thickness_mm", "pixel_spacing_mm")
+
+
+class NetworkConfig(Section):
+    """What is needed to build the network again, apart from its weights.
+
+    Attributes
+    ----------
+    arch
+        `resnet50` is the one that is evaluated and promoted; `resnet18` is for fast tests.
+    slices, pixels, size_mm
+        C, H = W and side in mm of the crops.
+    body_anterior_mm
+        How far in front of the crop's centre the vertebral body's centre lies.
+    windows_hu
+        (low, high) pairs; each maps a crop to C more channels, low to -1 and high to +1, clamped.
+    kvp_reference, kvp_exponent
+        HU above 0 are multiplied by (kVp / reference) ** exponent, which takes bone seen at any tube voltage
+        to the reference voltage. Default 0.458: L1 131.3 HU at 140 kVp against 140.9 HU at 120 kVp over
+        16,747 scans, ln(140.9 / 131.3) / ln(140 / 120).
+    dropout
+        On the pooled features.
+    bn_momentum
+        Of all batch normalisations.
+    """
+
+    arch: Literal["resnet50", "resnet18"] = "resnet50"
+    slices: int = Field(ge=1, le=15)
+    pixels: int = Field(ge=16, le=512)
+    size_mm: float = Field(gt=0, le=200)
+    body_anterior_mm: float = Field(default=8.0, ge=-50, le=50)
+    windows_hu: tuple[tuple[float, float], ...] = ((-200.0, 800.0), (0.0, 400.0))
+    kvp_reference: float = Field(default=120.0, gt=0)
+    kvp_exponent: float = Field(default=0.458, ge=0, le=2)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    bn_momentum: float = Field(default=0.1, gt=0, le=1)
+
+    @field_validator("windows_hu")
+    @classmethod
+    def _rising(cls, windows: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        if not windows or any(low >= high for low, high in windows):
+            raise ValueError("at least one window is needed, each (low, high) with low < high in HU")
+        return windows
