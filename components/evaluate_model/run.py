@@ -1,0 +1,221 @@
+"""Judge a model on the sequestered test patients, and the champion on the very same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import structlog
+
+from models.artefact import LoadedModel, ModelArtefactError, load_model
+from models.bone_reference import ScalesParams
+from models.crop_store import CropStore, open_crop_store
+from models.decision import Versions, write_rules
+from models.errors import InputError, OsteoGateError
+from models.evaluation.answers import DataIdentity
+from models.evaluation.figures import draw_figures
+from models.evaluation.html import render
+from models.evaluation.report import Evaluation, evaluate
+from models.evaluation.report_file import EvaluationReport, ModelIdentity, write_report
+from models.evaluation.settings import EvaluateParams
+from models.params import Section
+from models.prediction import GeometryMismatchError, predict_store
+
+JUDGED_SPLITS = ("calibration", "test")
+REPORT_FILE = "report.json"
+CHAMPION_FILE = "champion_report.json"
+
+
+class ChampionError(InputError):
+    """The champion cannot be scored on these crops, so nothing may replace it unseen."""
+
+
+class EvaluationWriteError(OsteoGateError):
+    """The evaluation could not be written."""
+
+
+class EvaluationSummary(Section):
+    """What the run's manifest keeps.
+
+    Attributes
+    ----------
+    metrics
+        Patient-level metrics on the test patients: name -> value, low, high, n, reason.
+    """
+
+    test_patients: int
+    metrics: dict[str, dict[str, float | int | str | None]]
+    baselines: dict[str, dict[str, float | None]]
+    champion_metrics: dict[str, dict[str, float | int | str | None]] | None
+    test_looks: int | None
+
+
+def run(
+    *,
+    model: Path,
+    store: Path,
+    out: Path,
+    params: EvaluateParams,
+    scales: ScalesParams,
+    champion: Path | None = None,
+    look_log: Path | None = None,
+) -> EvaluationSummary:
+    """Predict, freeze, judge, and write the evaluation into `out`.
+
+    Parameters
+    ----------
+    model, champion
+        Model folders; the champion's is None when there is none.
+    store
+        Crop store folder.
+    out
+        Gets report.json, report.html, predictions.parquet, decision.json, figures/ and, with a champion,
+        champion_report.json. report.json comes last: where it is, the rest is.
+    look_log
+        JSON-lines file that outlives runs; each look at the test patients adds a line.
+
+    Raises
+    ------
+    ChampionError, ModelArtefactError, GeometryMismatchError, CropStoreError, PredictionTableError,
+    CalibrationError, TestSetEmptyError
+        Each with what to do.
+    EvaluationWriteError
+        Disk full, say.
+    """
+    opened = open_crop_store(store)
+    challenger = load_model(model)
+    crops = _predictions(challenger, opened)
+    looks = _note_look(look_log, opened, challenger) if look_log else None
+    judged = _judge(challenger, crops, opened, params, scales, looks)
+    rival = None
+    if champion is not None:
+        try:
+            leader = load_model(champion)
+            rival = _judge(leader, _predictions(leader, opened), opened, params, scales, looks).report
+        except (ModelArtefactError, GeometryMismatchError) as error:
+            raise ChampionError(
+                f"the champion cannot be scored on these crops: {error}; mend it or take the alias 'champion' away"
+            ) from error
+    try:
+        report = _write(judged, rival, crops, scales, out)
+    except OSError as error:
+        raise EvaluationWriteError(
+            f"{out}: evaluation not written ({error.strerror}); free disk space"
+        ) from error
+    structlog.get_logger().info(
+        "model_evaluated",
+        test_patients=report.counts.judged_patients["test"],
+        bmd_pearson_r=report.patient["bmd.pearson_r"].value,
+        tbs_pearson_r=report.patient["tbs.pearson_r"].value,
+        champion=rival is not None,
+    )
+    return EvaluationSummary(
+        test_patients=report.counts.judged_patients["test"],
+        metrics=_plain(report),
+        baselines={
+            name: {
+                key: metric.value for key, metric in metrics.items() if key.endswith((".pearson_r", ".auc"))
+            }
+            for name, metrics in report.baselines.items()
+        },
+        champion_metrics=None if rival is None else _plain(rival),
+        test_looks=looks,
+    )
+
+
+def _predictions(model: LoadedModel, store: CropStore) -> pd.DataFrame:
+    """The index of all splits; estimates where patients are judged, NaN elsewhere (baselines need those rows)."""
+    others = store.index[~store.index["split"].isin(JUDGED_SPLITS)]
+    others = others.assign(bmd_pred_g_cm2=float("nan"), tbs_pred=float("nan"))
+    return pd.concat([others, predict_store(model, store, JUDGED_SPLITS)], ignore_index=True)
+
+
+def _judge(
+    model: LoadedModel,
+    crops: pd.DataFrame,
+    store: CropStore,
+    params: EvaluateParams,
+    scales: ScalesParams,
+    looks: int | None,
+) -> Evaluation:
+    settings = json.dumps(
+        [params.model_dump(), scales.model_dump(), model.card.params.model_dump()], sort_keys=True
+    )
+    sha256 = model.card.weights_sha256
+    return evaluate(
+        crops,
+        data=DataIdentity(
+            kind="simulated" if store.header.data_kind == "simulated" else "site",
+            version=store.header.data_version,
+            geometry=store.header.geometry,
+        ),
+        model=ModelIdentity(weights_sha256=sha256, version=sha256[:12]),
+        versions=Versions(
+            data=store.header.data_version,
+            code=model.card.git_commit or "not in a repository",
+            params=hashlib.sha256(settings.encode()).hexdigest(),
+            model=sha256,
+        ),
+        scales=scales,
+        params=params,
+        test_looks=looks,
+    )
+
+
+def _note_look(log: Path, store: CropStore, model: LoadedModel) -> int:
+    """Append this look, and count those at the test patients of this data set."""
+    version = store.header.data_version
+    line = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data_version": version,
+        "weights_sha256": model.card.weights_sha256,
+    }
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+        looks = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines() if text.strip()]
+    except OSError as error:
+        raise EvaluationWriteError(
+            f"{log}: look at the test patients not logged ({error.strerror})"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{log}: a line is not JSON ({error}); mend or move the log") from error
+    return sum(look.get("data_version") == version for look in looks)
+
+
+def _write(
+    judged: Evaluation, rival: EvaluationReport | None, crops: pd.DataFrame, scales: ScalesParams, out: Path
+) -> EvaluationReport:
+    (out / "figures").mkdir(parents=True, exist_ok=True)
+    (out / REPORT_FILE).unlink(missing_ok=True)
+    (out / CHAMPION_FILE).unlink(missing_ok=True)  # of an earlier run, when there was another champion
+    figures = draw_figures(judged, scales)
+    report = judged.report.model_copy(update={"figures": tuple(f"figures/{name}" for name in figures)})
+    for name, svg in figures.items():
+        _write_text(out / "figures" / name, svg)
+    _write_text(out / "report.html", render(report, figures))
+    beside = out / ".predictions.parquet.partial"
+    crops[crops["split"].isin(JUDGED_SPLITS)].to_parquet(beside, index=False)
+    beside.replace(out / "predictions.parquet")
+    write_rules(judged.rules, out / "decision.json")
+    if rival is not None:
+        write_report(rival, out / CHAMPION_FILE)
+    write_report(report, out / REPORT_FILE)
+    return report
+
+
+def _write_text(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.partial")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def _plain(report: EvaluationReport) -> dict[str, dict[str, float | int | str | None]]:
+    return {
+        name: metric.model_dump(include={"value", "low", "high", "n", "reason"})
+        for name, metric in report.patient.items()
+    }
