@@ -24,6 +24,7 @@ from models.params import Section, parse_section
 
 RECORDS_VARIABLE = "OSTEOGATE_STEP_RECORDS"
 COMMIT_VARIABLE = "OSTEOGATE_GIT_COMMIT"
+RESUME_VARIABLE = "OSTEOGATE_RESUME"
 STEP_FILE = "step.json"
 
 log = structlog.get_logger()
@@ -84,6 +85,7 @@ class Step:
         named = os.environ.get(RECORDS_VARIABLE)
         self.records = Path(named) if named else None
         self.git_commit = os.environ.get(COMMIT_VARIABLE) or None
+        self.resume = os.environ.get(RESUME_VARIABLE) == "1"
         self.notes: dict[str, Any] = {}
         self._last_progress = 0.0
 
@@ -129,7 +131,8 @@ class Step:
 
     def _record(self, state: dict[str, Any]) -> None:
         usage = max(
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
         )
         record = {
             "step": self.name,

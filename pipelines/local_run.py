@@ -18,10 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.step import COMMIT_VARIABLE, RECORDS_VARIABLE, Site
+from components.step import COMMIT_VARIABLE, RECORDS_VARIABLE, RESUME_VARIABLE, Site
 from models.errors import OsteoGateError, ParameterError
 from pipelines.manifest import Manifest, build_manifest, git_state, write_manifest
 from pipelines.params import read_params
+from pipelines.site_key import ensure_site_key
 from pipelines.step_records import StepRecord, read_records
 from pipelines.steps import STEPS, step_specs
 from pipelines.workspace import Workspace
@@ -111,6 +112,8 @@ def run_pipeline(
         known = ", ".join(params["gate"]["policies"])
         raise ParameterError(f"gate policy {options.policy!r} is not in params.yaml; accepted: {known}")
     workspace.home.mkdir(parents=True, exist_ok=True)
+    if options.data_folder is not None:
+        ensure_site_key(workspace.site_key)
     with _only_run(workspace):
         folder = _run_folder(workspace, resume=options.resume)
         return _run_in(folder, workspace, options, params, show)

@@ -34,5 +34,6 @@ def evaluate_model(
             params=step.params("evaluate", EvaluateParams),
             scales=step.params("scales", ScalesParams),
             champion=champion,
+            look_log=place.home / "test_set_looks.jsonl",
         )
         step.note(metrics=summary.metrics)

@@ -22,6 +22,10 @@ def train_resnet50(site: str, spec: str, store: dsl.Input[dsl.Dataset], model: d
             experiment="osteogate",
             run_name=f"train-{step.spec['code']}",
             git_commit=step.git_commit,
+            resume=step.resume,
             progress=step.progress,
+            checkpoint=place.home / "checkpoints" / f"{Path(store.path).parent.parent.name}.pt",
         )
-        step.note(mlflow_run=summary.run_id, device=summary.device, epochs=summary.epochs, best=summary.best_metrics)
+        step.note(
+            mlflow_run=summary.run_id, device=summary.device, epochs=summary.epochs, best=summary.best_metrics
+        )

@@ -29,10 +29,13 @@ def validate(
     from components.simulate_cohort.dataset import read_card
     from components.validate_dicom.params import ValidateParams
     from models.params import load_section
+    from pipelines.site_key import ensure_site_key
     from pipelines.workspace import Workspace
 
     workspace = Workspace.find()
     kind = str(read_card(folder)["kind"])
+    if kind == "site":
+        ensure_site_key(workspace.site_key)
     key = cohort_key(kind, workspace.site_key)
     target = out or workspace.home / "validation" / folder.resolve().name
     intake = target / "intake"

@@ -1,0 +1,86 @@
+"""`osteogate predict`: the answer for one patient's CT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    image: Annotated[Path, typer.Argument(help="Folder with a DICOM series or study, or a NIfTI file.")],
+    levels: Annotated[
+        Path | None,
+        typer.Option(help="Where L1-L4 are: DICOM SEG, label map (.nii.gz) or CSV table of body centres."),
+    ] = None,
+    level_scheme: Annotated[
+        str | None, typer.Option(help="Numbering of a label map: totalseg or verse; never guessed.")
+    ] = None,
+    kvp: Annotated[float | None, typer.Option(help="Tube voltage; must be stated for NIfTI.")] = None,
+    age: Annotated[float | None, typer.Option(help="Years; where the header does not say.")] = None,
+    sex: Annotated[str | None, typer.Option(help="F or M; where the header does not say.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    figure: Annotated[
+        Path | None, typer.Option(help="PNG of the sagittal slice with the crops where they were taken.")
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="host:port of Triton's gRPC; default: the one `osteogate serve` started."),
+    ] = None,
+) -> None:
+    """Flag or no flag for one CT, with estimated BMD and TBS. Research use only.
+
+    Asks the running Triton (`osteogate serve start`). Lumbar spine only; does not rule out low bone density.
+    Exit codes: 3 input refused (with its codes), 5 no Triton.
+    """
+    import json
+    import secrets
+
+    from components.deploy_triton.client import TritonClient
+    from components.deploy_triton.params import DeployParams
+    from components.deploy_triton.server import triton_url
+    from components.ingest_dicom.pseudonym import Pseudonymiser
+    from models.params import load_section
+    from models.refusal import RefusedError
+    from pipelines.gateway.answer import refused_as_dict
+    from pipelines.gateway.figure import write_figure
+    from pipelines.gateway.inference import ask
+    from pipelines.gateway.preparation import prepare_study
+    from pipelines.gateway.settings import GatewayParams
+    from pipelines.gateway.stated import Stated
+    from pipelines.workspace import Workspace
+
+    workspace = Workspace.find()
+    params = GatewayParams.load(workspace.params_file)
+    deploy = load_section(workspace.params_file, "deploy", DeployParams)
+    stated = Stated(kvp=kvp, age_years=age, sex=sex.upper() if sex else None)
+    try:
+        prepared = prepare_study(
+            image,
+            stated,
+            params,
+            Pseudonymiser(secrets.token_bytes(32)),  # nothing is kept, so no hash needs to be found again
+            level_file=levels,
+            scheme=level_scheme,
+        )
+        if figure is not None and prepared.study.volume is not None:
+            write_figure(prepared, figure, centre_shift_mm=params.prepare.centre_shift_mm)
+        prepared.require_acceptable()
+        with TritonClient(
+            url or triton_url(workspace.home),
+            timeout_s=deploy.client_timeout_s,
+            retries=deploy.client_retries,
+            repository=workspace.model_repository,
+        ) as client:
+            answer = ask(prepared, client, params.prepare)
+    except RefusedError as error:
+        if json_output:
+            typer.echo(json.dumps(refused_as_dict(error), indent=2))
+        raise
+    if json_output:
+        typer.echo(json.dumps(answer.as_dict(), indent=2, allow_nan=False))
+    else:
+        typer.echo(answer.text())
+        if figure is not None:
+            typer.echo(f"figure: {figure}")

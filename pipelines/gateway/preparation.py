@@ -1,0 +1,158 @@
+"""From a study to crops: levels, coverage, and everything that speaks against an answer, gathered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.ingest_dicom.pseudonym import Pseudonymiser
+from components.ingest_dicom.volume import Volume
+from components.prepare_vertebrae.centre_table import series_named_in
+from components.prepare_vertebrae.crops import extract_crops
+from components.prepare_vertebrae.image_statistics import image_statistics
+from components.prepare_vertebrae.level_file import read_levels
+from components.prepare_vertebrae.levels import VertebraLevel, check_in_view
+from components.prepare_vertebrae.params import PrepareParams
+from components.prepare_vertebrae.trabecular import trabecular_hu
+from models.crop_store import CropGeometry
+from models.levels import LEVELS
+from models.refusal import Code, Refusal, RefusedError, refuse
+from pipelines.gateway.settings import GatewayParams
+from pipelines.gateway.stated import Stated
+from pipelines.gateway.study import Study, read_study
+
+
+@dataclass(frozen=True)
+class LevelCrop:
+    """One level ready for the model.
+
+    Attributes
+    ----------
+    hu
+        (C, H, W) int16 HU.
+    """
+
+    level: VertebraLevel
+    hu: NDArray[np.int16]
+    trabecular_hu: float
+
+
+@dataclass(frozen=True)
+class PreparedStudy:
+    """A study with its crops, or with the reasons why it gets no answer.
+
+    Attributes
+    ----------
+    levels
+        Levels as read, whether or not their crops could be taken.
+    crops
+        In the order L1-L4.
+    left_out
+        Levels of L1-L4 without a crop, and why.
+    refusals
+        Empty when the study may be answered.
+    """
+
+    study: Study
+    geometry: CropGeometry
+    levels: tuple[VertebraLevel, ...]
+    crops: tuple[LevelCrop, ...]
+    left_out: tuple[tuple[str, Refusal], ...]
+    refusals: tuple[Refusal, ...]
+    statistics: dict[str, float]
+
+    def require_acceptable(self) -> None:
+        """Raise every refusal at once.
+
+        Raises
+        ------
+        RefusedError
+        """
+        if self.refusals:
+            raise RefusedError(*self.refusals)
+
+
+def prepare_study(
+    image: Path,
+    stated: Stated,
+    params: GatewayParams,
+    pseudonymiser: Pseudonymiser,
+    *,
+    level_file: Path | None = None,
+    scheme: str | None = None,
+) -> PreparedStudy:
+    """Read, judge and crop a study; refusals are part of the result, so that a figure can still be drawn.
+
+    Raises
+    ------
+    RefusedError, NiftiError
+        When there is nothing to judge at all.
+    """
+    wanted = series_named_in(level_file) if level_file is not None else frozenset()
+    study = read_study(image, stated, params, pseudonymiser, wanted_uids=wanted)
+    refusals = list(study.refusals)
+    levels: tuple[VertebraLevel, ...] = ()
+    try:
+        levels = _levels(study, level_file, scheme, params.prepare)
+        if study.volume is not None:
+            check_in_view(levels, study.volume, source="levels")
+    except RefusedError as error:
+        refusals.extend(error.refusals)
+    crops: tuple[LevelCrop, ...] = ()
+    left_out: tuple[tuple[str, Refusal], ...] = ()
+    statistics: dict[str, float] = {}
+    if study.volume is not None and levels:
+        crops, left_out = crop_levels(study.volume, levels, params.prepare, params.prepare.geometry)
+        located = {refusal.code for refusal in refusals}
+        if len(crops) < params.prepare.levels.minimum_levels and Code.LEVELS_NOT_IN_VIEW not in located:
+            reasons = "; ".join(f"{name} {refusal.found}" for name, refusal in left_out)
+            refusals.append(Refusal(Code.LEVELS_TOO_FEW, f"{len(crops)} evaluable levels ({reasons})"))
+        if crops:
+            used = [crop.level for crop in crops]
+            statistics = image_statistics(study.volume, used, params.prepare.trabecular)
+    return PreparedStudy(study, params.prepare.geometry, levels, crops, left_out, tuple(refusals), statistics)
+
+
+def crop_levels(
+    volume: Volume, levels: tuple[VertebraLevel, ...], params: PrepareParams, geometry: CropGeometry
+) -> tuple[tuple[LevelCrop, ...], tuple[tuple[str, Refusal], ...]]:
+    """Crops at the body centres, by the very function that made the training crops, and what was left out."""
+    crops = []
+    named = {level.name: level for level in levels}
+    left_out = []
+    for name in LEVELS:
+        if name not in named:
+            left_out.append((name, Refusal(Code.LEVELS_MISSING, f"{name} is not among the levels")))
+            continue
+        level = named[name]
+        try:
+            hu = extract_crops(
+                volume,
+                level,
+                geometry,
+                (0.0,),
+                centre_shift_mm=params.centre_shift_mm,
+                coverage_tolerance_mm=params.coverage_tolerance_mm,
+            )[0]
+        except RefusedError as error:
+            left_out.append((name, error.refusals[0]))
+            continue
+        crops.append(LevelCrop(level, hu, trabecular_hu(volume, level, params.trabecular)))
+    return tuple(crops), tuple(left_out)
+
+
+def _levels(
+    study: Study, level_file: Path | None, scheme: str | None, params: PrepareParams
+) -> tuple[VertebraLevel, ...]:
+    if level_file is None:
+        if len(study.segmentations) != 1:
+            found = "none is given and no DICOM SEG came with the series"
+            if study.segmentations:
+                found = f"{len(study.segmentations)} DICOM SEG came with the series; name one with --levels"
+            raise refuse(Code.LEVELS_MISSING, found)
+        level_file = study.segmentations[0]
+    uid = study.series_instance_uid or None
+    return read_levels(level_file, params.levels, scheme=scheme, series_instance_uid=uid)

@@ -1,0 +1,30 @@
+"""The sections of params.yaml that the online path reads: the same ones that training used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from components.ingest_dicom.params import IngestParams
+from components.prepare_vertebrae.params import PrepareParams
+from components.validate_dicom.params import ValidateParams
+from models.params import load_section
+
+
+@dataclass(frozen=True)
+class GatewayParams:
+    """Reading, rules and preparation."""
+
+    ingest: IngestParams
+    validate: ValidateParams
+    prepare: PrepareParams
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """From params.yaml."""
+        return cls(
+            load_section(path, "ingest", IngestParams),
+            load_section(path, "validate", ValidateParams),
+            load_section(path, "prepare", PrepareParams),
+        )

@@ -1,0 +1,179 @@
+"""Reading what was sent: a DICOM folder or a NIfTI file, as facts to judge and a volume to measure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from components.ingest_dicom.inspect_series import inspect_series
+from components.ingest_dicom.pseudonym import Pseudonymiser
+from components.ingest_dicom.read_volume import read_volume
+from components.ingest_dicom.scan import ScanResult, SeriesFiles, scan_folder
+from components.ingest_dicom.volume import Volume
+from components.validate_dicom.check_series import check_series, outside_validated
+from models.refusal import Code, Refusal, RefusedError, refuse
+from pipelines.gateway.nifti_study import read_nifti_facts
+from pipelines.gateway.settings import GatewayParams
+from pipelines.gateway.stated import Stated, reconcile
+
+
+@dataclass(frozen=True)
+class Study:
+    """One chosen series, judged by the rules of the training data (levels apart).
+
+    Attributes
+    ----------
+    facts
+        Columns of the series table, one value each; None where the source cannot declare.
+    volume
+        None when it cannot be read; the reason is then among the refusals.
+    refusals
+        By the training rules; VENDOR_UNVALIDATED is not among them but under `outside`.
+    not_checked
+        What the source does not declare.
+    outside
+        Why the study is answered as outside validated input.
+    choice
+        Which series was chosen and why, in words.
+    segmentations
+        DICOM SEG files that refer to the chosen series.
+    """
+
+    facts: dict[str, object]
+    volume: Volume | None
+    refusals: tuple[Refusal, ...]
+    not_checked: tuple[Code, ...]
+    outside: tuple[Refusal, ...]
+    choice: str
+    series_instance_uid: str
+    segmentations: tuple[Path, ...]
+    declared: bool
+
+
+def read_study(
+    image: Path,
+    stated: Stated,
+    params: GatewayParams,
+    pseudonymiser: Pseudonymiser,
+    *,
+    wanted_uids: frozenset[str],
+) -> Study:
+    """The series to be answered for.
+
+    Parameters
+    ----------
+    image
+        A folder of DICOM files (any names, any depth), one DICOM file, or a NIfTI file.
+    wanted_uids
+        SeriesInstanceUIDs that the level file names; preferred when several series would do.
+
+    Raises
+    ------
+    RefusedError
+        When there is nothing to judge (no file, no CT series, several patients).
+    NiftiError
+        When the NIfTI file cannot be read.
+    """
+    if image.name.lower().endswith((".nii", ".nii.gz")):
+        facts, volume = read_nifti_facts(image)
+        facts, contradictions = reconcile(facts, stated)
+        facts["kvp"] = stated.kvp
+        study = _judged(facts, volume, params, declared=False, choice="one NIfTI volume")
+        missing = [] if stated.kvp else [Refusal(Code.KVP_MISSING, "a NIfTI file declares none; state --kvp")]
+        return _with(study, [*contradictions, *missing])
+    scan = scan_folder(image)
+    if not scan.series:
+        raise RefusedError(*_nothing_but(scan))
+    candidates = [_candidate(series, scan, stated, params, pseudonymiser) for series in scan.series]
+    patients = {study.facts["patient"] for study in candidates if not study.refusals}
+    if len(patients) > 1:
+        raise refuse(Code.MIXED_SERIES, f"usable series of {len(patients)} patients; send one study")
+    best = max(candidates, key=lambda study: _preference(study, wanted_uids))
+    return _read(best, scan, candidates)
+
+
+def _candidate(
+    series: SeriesFiles, scan: ScanResult, stated: Stated, params: GatewayParams, pseudonymiser: Pseudonymiser
+) -> Study:
+    row = inspect_series(series, pseudonymiser, params.ingest, has_levels=True)  # levels are judged apart
+    facts, contradictions = reconcile(asdict(row), stated)
+    study = _judged(facts, None, params, declared=True, choice="")
+    uid = series.series_instance_uid
+    segmentations = tuple(item.path for item in scan.segmentations if uid in item.referenced_series)
+    return _with(study, contradictions, series_instance_uid=uid, segmentations=segmentations)
+
+
+def _judged(
+    facts: dict[str, object], volume: Volume | None, params: GatewayParams, *, declared: bool, choice: str
+) -> Study:
+    frame = pd.DataFrame([facts])
+    verdict = check_series(frame, params.validate, declared=declared)
+    unvalidated = [item for item in verdict.refusals if item.code is Code.VENDOR_UNVALIDATED]
+    return Study(
+        facts=facts,
+        volume=volume,
+        refusals=tuple(item for item in verdict.refusals if item.code is not Code.VENDOR_UNVALIDATED),
+        not_checked=tuple(verdict.not_checked),
+        outside=(*unvalidated, *outside_validated(frame, params.validate, declared=declared)),
+        choice=choice,
+        series_instance_uid="",
+        segmentations=(),
+        declared=declared,
+    )
+
+
+def _with(study: Study, more: list[Refusal], **changes: object) -> Study:
+    values = {**study.__dict__, "refusals": (*study.refusals, *more), **changes}
+    return Study(**values)
+
+
+def _preference(study: Study, wanted_uids: frozenset[str]) -> tuple[object, ...]:
+    """Larger is better: usable, levels named for it, soft kernel, thin slices, many slices, then a fixed order."""
+    facts = study.facts
+    named = study.series_instance_uid in wanted_uids or bool(study.segmentations)
+    spacing_mm = facts["slice_spacing_mm"]
+    thin = -spacing_mm if isinstance(spacing_mm, float) and spacing_mm == spacing_mm else -1e9
+    usable = not study.refusals
+    count = int(str(facts["slice_count"]))
+    soft = facts["kernel_class"] == "soft"
+    if usable:
+        return (1, named, soft, thin, count, study.series_instance_uid)
+    return (0, named, count, soft, thin, study.series_instance_uid)  # the study's main series explains best
+
+
+def _read(best: Study, scan: ScanResult, candidates: list[Study]) -> Study:
+    """The chosen study with its volume and the reason for the choice."""
+    files = next(item for item in scan.series if item.series_instance_uid == best.series_instance_uid)
+    try:
+        volume, problems = read_volume(files), []
+    except RefusedError as error:
+        known = {refusal.code for refusal in best.refusals}
+        volume, problems = None, [refusal for refusal in error.refusals if refusal.code not in known]
+    return _with(best, problems, volume=volume, choice=_choice(best, candidates))
+
+
+def _choice(best: Study, candidates: list[Study]) -> str:
+    if len(candidates) == 1:
+        return "the only CT series"
+    others = Counter(
+        " ".join(refusal.code for refusal in study.refusals) or "usable, but less suited"
+        for study in candidates
+        if study is not best
+    )
+    facts = best.facts
+    passed_over = "; ".join(f"{count} x {reason}" for reason, count in sorted(others.items()))
+    return (
+        f"1 of {len(candidates)} CT series: {facts['kernel_class']} kernel, {facts['slice_count']} slices every "
+        f"{facts['slice_spacing_mm']:g} mm (passed over: {passed_over})"
+    )
+
+
+def _nothing_but(scan: ScanResult) -> list[Refusal]:
+    """One refusal per kind of file when no CT series was found."""
+    counts = Counter((other.code, other.kind) for other in scan.others)
+    return [
+        Refusal(code, f"{count} x {kind}, and no CT series") for (code, kind), count in sorted(counts.items())
+    ]
