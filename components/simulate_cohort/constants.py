@@ -1,0 +1,92 @@
+"""Frozen physics and anatomy constants of the simulated cohort, each with its source.
+
+Fitted once on a calibration cohort of its own seed (`calibrate.py`, seed `CALIBRATION_SEED`) and then frozen.
+They are never adjusted to make a network look better or worse. "spec" is the cohort specification's prototype
+value; "fit" names the published statistic a number was fitted to; "illustrative" is not measured on anything.
+"""
+
+from __future__ import annotations
+
+CALIBRATION_SEED = 20_240_229
+
+# --- patient ---------------------------------------------------------------------------------------------
+FEMALE_SHARE = 0.70  # spec: a DXA clinic
+AGE_MEAN_YEARS, AGE_SD_YEARS = 63.0, 11.0  # spec
+AGE_RANGE_YEARS = (35.0, 88.0)  # spec
+BMI_MEAN, BMI_SD, BMI_RANGE = 27.0, 4.5, (17.5, 44.0)  # spec; range illustrative
+HEIGHT_CM = {"F": (162.0, 6.5), "M": (175.5, 7.0)}  # NHANES 2015-2018 anthropometry, rounded
+VBMD_SD_MG_CC = 29.0  # spec
+CLINICAL_SHIFT_Z = -0.45  # spec (-0.35 to -0.55): a clinic's cohort lies below the population
+VBMD_RANGE_MG_CC = (35.0, 300.0)  # plausible QCT range
+MICRO_CORRELATION = 0.40  # spec: with vBMD
+MICRO_AGE_SLOPE_PER_YEAR = -0.05  # spec
+SHELL_CORRELATION = 0.55  # spec: with vBMD
+LEVEL_VBMD_RATIO = {"T12": 1.02, "L1": 1.00, "L2": 0.99, "L3": 0.97, "L4": 0.98, "L5": 1.00}  # QCT: falls to L3
+LEVEL_VBMD_SD = 0.035  # illustrative: difference between neighbours
+MARROW_FAT_AT_25, MARROW_FAT_PER_YEAR = 0.30, 0.0055  # spec
+
+# --- vertebra --------------------------------------------------------------------------------------------
+BODY_WIDTH_MM = {"T12": 40.0, "L1": 41.5, "L2": 43.0, "L3": 45.5, "L4": 48.0, "L5": 50.0}  # Panjabi 1992, mean
+BODY_DEPTH_MM = {"T12": 30.0, "L1": 31.5, "L2": 32.5, "L3": 33.5, "L4": 34.0, "L5": 34.0}  # Panjabi 1992
+BODY_HEIGHT_MM = {"T12": 25.0, "L1": 26.5, "L2": 27.5, "L3": 28.0, "L4": 27.5, "L5": 27.0}  # Panjabi 1992
+DISC_HEIGHT_MM = {"T12": 6.5, "L1": 7.5, "L2": 9.0, "L3": 10.0, "L4": 10.5}  # disc below the level; illustrative
+TILT_DEG = {"T12": 7.0, "L1": 6.0, "L2": 3.5, "L3": -1.0, "L4": -7.0, "L5": -15.0}  # supine lordosis, gentle
+SEX_SCALE = {"F": 0.965, "M": 1.075}  # linear size of women and men beside the mean of both; fit: men's BMD
+SIZE_SD = 0.035  # illustrative: linear size within a sex
+SHELL_MM, SHELL_LOG_SD, SHELL_MG_CC = 0.54, 0.14, 1050.0  # spec
+ENDPLATE_FACTOR = 1.15  # spec
+BODY_VOXEL_MM = 0.6
+POSTERIOR_VOXEL_MM = 1.0
+POSTERIOR_MG_CC = 700.0  # spec; fit: posterior share of BMC 51.4 +- 4.2 %
+POSTERIOR_LOG_SD = 0.115  # spec 0.10-0.135: own variation that a body's CT does not show
+POSTERIOR_VBMD_EXPONENT = 0.55  # "partly following vBMD"; fit: SD of BMD
+POSTERIOR_AGE_PER_YEAR = {"F": -0.001, "M": 0.005}  # spec
+POSTERIOR_LEVEL_RATIO = {"T12": 0.95, "L1": 0.97, "L2": 1.0, "L3": 1.02, "L4": 1.0, "L5": 0.98}  # fit: BMD ratios
+
+# --- trabecular texture ----------------------------------------------------------------------------------
+TEXTURE_LENGTH_MM = (0.25, 0.60)  # spec: correlation length, good to poor structure
+TEXTURE_ANISOTROPY = (1.3, 1.9)  # spec: vertical
+TEXTURE_AMPLITUDE = (0.30, 0.70)  # spec: times sqrt(140 / vBMD)
+REGIONAL_SD = (0.04, 0.08)  # spec
+REGIONAL_LENGTH_MM = 5.0  # illustrative
+
+# --- DXA -------------------------------------------------------------------------------------------------
+DXA_ENERGIES_KEV = (45.0, 75.0)  # effective energies of a switched 100/140 kVp source; illustrative
+DXA_PHOTONS = 2.0e7  # spec: incident per pixel and energy
+DXA_PIXEL_X_MM, DXA_PIXEL_Z_MM = 0.5, 1.0  # spec
+DXA_BLUR_MM = 0.45  # spec
+DXA_GAIN_SD = 0.006  # spec
+DXA_SOFT_TISSUE_SD_G_CM2 = 0.010  # fat inhomogeneity left after the baseline; illustrative
+DXA_EDGE_FRACTION = 0.35  # edge mask, of the level's median areal density; illustrative
+DXA_LATERAL_MARGIN_MM = 4.0  # transverse processes are cut off beyond the body's edge; ISCD practice
+BODY_THICKNESS_CM = (13.5, 0.36)  # spec: intercept and slope with BMI
+HOLOGIC_PER_LUNAR, HOLOGIC_OFFSET_G_CM2 = 0.906, -0.025  # Genant 1994, JBMR 9:1503
+BMD_SCALE = 1.0  # fit: NHANES lumbar BMD (Hologic)
+TBS_INSET_MM = 5.0  # spec
+TBS_LAGS_MM = (1, 2, 3, 4)  # spec
+TBS_SLOPE, TBS_OFFSET = 1.0, 0.0  # fit: NHANES TBS; the commercial scale is proprietary
+
+# --- CT --------------------------------------------------------------------------------------------------
+HYDROXYAPATITE = {"Ca": 0.3989, "P": 0.1850, "O": 0.4141, "H": 0.0020}  # Ca10(PO4)6(OH)2 by mass
+HYDROXYAPATITE_G_CC = 3.16  # crystal density
+# Elemental mass fractions and density (g/cc): ICRU Report 44 / ICRP Publication 23, trace elements left out.
+# Adipose at 0.925 (range given 0.92-0.97): about -100 HU as patients' fat has.
+TISSUES: dict[str, tuple[dict[str, float], float]] = {
+    "water": ({"H": 0.1119, "O": 0.8881}, 1.000),
+    "adipose": ({"H": 0.114, "C": 0.598, "N": 0.007, "O": 0.278}, 0.925),
+    "muscle": ({"H": 0.102, "C": 0.143, "N": 0.034, "O": 0.710, "K": 0.004, "S": 0.003}, 1.050),
+    "blood": ({"H": 0.102, "C": 0.110, "N": 0.033, "O": 0.745, "Fe": 0.001, "Cl": 0.003}, 1.040),
+    "red_marrow": ({"H": 0.105, "C": 0.414, "N": 0.034, "O": 0.439, "S": 0.002}, 1.030),
+    "yellow_marrow": ({"H": 0.115, "C": 0.644, "N": 0.007, "O": 0.231}, 0.980),
+    "disc": ({"H": 0.096, "C": 0.099, "N": 0.022, "O": 0.744, "Na": 0.005, "S": 0.009, "P": 0.010}, 1.080),
+}
+FILTER_ALUMINIUM_MM = 7.0  # inherent and bowtie filtration of a CT tube; illustrative
+HARDENING_WATER_MM = 250.0  # adult abdomen in front of the detector; illustrative
+NOISE_MEDIAN_HU = 18.0  # spec: 9 / 18 / 44 HU at the 5th, 50th and 95th percentile
+NOISE_LOG_SD = 0.36  # fit: those percentiles, with kernel, thickness and body size below
+NOISE_SHARP_FACTOR = 1.7  # illustrative
+NOISE_REFERENCE_THICKNESS_MM = 3.0
+NOISE_PER_BMI = 0.022  # log per kg/m2; illustrative
+SCANNER_SCALE_SD, SCANNER_OFFSET_SD_HU = 0.012, 3.0  # spec: jitter between scanners of a vendor
+KERNEL_SIGMA_MM = {"soft": (0.45, 0.55), "sharp": (0.29, 0.34)}  # spec
+SLICE_EDGE_SIGMA_MM = 0.35  # roundness of the slice profile; illustrative

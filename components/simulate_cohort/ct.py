@@ -1,0 +1,153 @@
+"""The CT of a field: partial volume, kernel, slice profile, tube voltage, calibration and noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.simulate_cohort import constants as c
+from components.simulate_cohort.attenuation import HuTable, hu_table
+from components.simulate_cohort.ct_noise import add_noise
+from components.simulate_cohort.mineral_box import MineralBox
+from components.simulate_cohort.mineral_field import MineralField
+from components.simulate_cohort.sampling import sampling_weights, touched
+from components.simulate_cohort.scanner import Acquisition
+from components.simulate_cohort.soft_tissue import Enhancement, between_planes, key_planes
+from models.levels import LEVELS
+
+FloatArray = NDArray[np.float64]
+FIELD_CENTRE_POSTERIOR_MM = 14.0  # the field of view is centred between body and spinous process
+MAX_HU = 3071
+
+
+@dataclass(frozen=True)
+class CtImage:
+    """A rendered CT.
+
+    Attributes
+    ----------
+    hu
+        (S, H, W) int16, slices ascending in z (superior), rows anterior to posterior, columns right to left.
+    affine
+        (4, 4) (slice, row, column, 1) -> LPS mm.
+    labels
+        (S, H, W) uint8, 1..4 for the bodies of L1..L4.
+    offset_mm
+        (3,) LPS position of the patient's own origin.
+    """
+
+    hu: NDArray[np.int16]
+    affine: FloatArray
+    labels: NDArray[np.uint8]
+    offset_mm: FloatArray
+
+
+def _resample(box: MineralBox, values: FloatArray, weights: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
+    along_z, along_y, along_x = weights
+    z, y, x = values.shape
+    slices = (along_z @ values.reshape(z, y * x)).reshape(-1, y, x)
+    return np.asarray(along_y @ (slices @ along_x.T))
+
+
+def _filling_hu(box: MineralBox, table: HuTable, marrow_fat: float) -> float:
+    if box.part == "disc":
+        return table.tissue_hu["disc"]
+    fat = marrow_fat if box.part == "body" else min(marrow_fat + 0.15, 0.95)
+    return fat * table.tissue_hu["yellow_marrow"] + (1.0 - fat) * table.tissue_hu["red_marrow"]
+
+
+def slice_places_mm(field: MineralField, acquisition: Acquisition) -> FloatArray:
+    """z of the slices, ascending, from mid L5 to mid T12 in the patient's own frame."""
+    low, high = field.stack.z_range_mm
+    spacing = acquisition.protocol.slice_spacing_mm
+    count = int((high - low) / spacing)
+    return (low + high) / 2 + spacing * (np.arange(count) - (count - 1) / 2)
+
+
+def render(
+    field: MineralField,
+    acquisition: Acquisition,
+    *,
+    rng: np.random.Generator,
+    table: HuTable | None = None,
+    enhancement: Enhancement | None = None,
+    tilt_deg: float = 0.0,
+) -> CtImage:
+    """Image the field.
+
+    Parameters
+    ----------
+    rng
+        Noise.
+    table
+        Attenuation; by default that of the acquisition's tube voltage.
+    tilt_deg
+        Gantry tilt; slice planes lean, their places stay along the table.
+    """
+    table = table or hu_table(acquisition.kvp)
+    pixel, matrix = acquisition.pixel_spacing_mm, acquisition.matrix
+    z = slice_places_mm(field, acquisition)
+    _, centre_y = field.stack.centreline_mm(np.array([0.0]))
+    grid = pixel * (np.arange(matrix) - (matrix - 1) / 2)
+    x, y = grid, grid + float(centre_y[0]) + FIELD_CENTRE_POSTERIOR_MM
+    plane_z, planes = key_planes(field.patient, field.stack, x, y, table, enhancement or Enhancement())
+    volume = between_planes(plane_z, planes, z)
+    labels = np.zeros(volume.shape, dtype=np.uint8)
+    thickness = acquisition.protocol.slice_thickness_mm
+    sigma = acquisition.psf_sigma_mm
+    for box in field.boxes:
+        at_z = touched(box.z_mm, z, thickness / 2 + 3 * c.SLICE_EDGE_SIGMA_MM)
+        at_y, at_x = touched(box.y_mm, y, 4 * sigma), touched(box.x_mm, x, 4 * sigma)
+        if min(s.stop - s.start for s in (at_z, at_y, at_x)) <= 0:
+            continue  # the box lies wholly outside this field of view
+        weights = (
+            sampling_weights(box.z_mm, box.voxel_mm, z[at_z], sigma_mm=c.SLICE_EDGE_SIGMA_MM, width_mm=thickness),
+            sampling_weights(box.y_mm, box.voxel_mm, y[at_y], sigma_mm=sigma),
+            sampling_weights(box.x_mm, box.voxel_mm, x[at_x], sigma_mm=sigma),
+        )
+        envelope = _resample(box, box.envelope, weights)
+        part = volume[at_z, at_y, at_x]
+        part += envelope * (_filling_hu(box, table, field.patient.marrow_fat) - part)
+        if box.part != "disc":
+            part += _resample(box, box.mineral_mg_cc, weights) * table.hu_per_mg_cc
+        if box.part == "body" and box.level in LEVELS:
+            labels[at_z, at_y, at_x][envelope > 0.5] = LEVELS.index(box.level) + 1
+    if tilt_deg != 0.0:
+        volume, labels = _lean(volume, labels, tilt_deg, pixel, acquisition.protocol.slice_spacing_mm)
+    volume *= acquisition.scale
+    volume += acquisition.offset_hu
+    add_noise(rng, volume, acquisition.noise_sd_hu, pixel, sigma)
+    hu = np.clip(np.rint(volume), -1024, MAX_HU).astype(np.int16)
+    offset = np.array(acquisition.isocentre_mm)
+    lean = np.deg2rad(tilt_deg)
+    row_step = np.array([0.0, np.cos(lean), np.sin(lean)]) * pixel
+    middle_row = (matrix - 1) / 2
+    first = np.array([x[0], y.mean(), z[0]]) - row_step * middle_row + offset
+    affine = np.eye(4)
+    affine[:3, 0] = (0.0, 0.0, acquisition.protocol.slice_spacing_mm)
+    affine[:3, 1] = row_step
+    affine[:3, 2] = (pixel, 0.0, 0.0)
+    affine[:3, 3] = first
+    return CtImage(hu, affine, labels, offset)
+
+
+def _lean(
+    volume: FloatArray, labels: NDArray[np.uint8], tilt_deg: float, pixel_mm: float, spacing_mm: float
+) -> tuple[FloatArray, NDArray[np.uint8]]:
+    """The stack as planes leaning by `tilt_deg` about the left-right axis would show it (edges repeat)."""
+    slices, rows, _ = volume.shape
+    lean = np.deg2rad(tilt_deg)
+    out, marks = np.empty_like(volume), np.empty_like(labels)
+    for row in range(rows):
+        along = (row - (rows - 1) / 2) * pixel_mm
+        y = np.clip((rows - 1) / 2 + along * np.cos(lean) / pixel_mm, 0, rows - 1.001)
+        z = np.clip(np.arange(slices) + along * np.sin(lean) / spacing_mm, 0, slices - 1.001)
+        y0, z0 = int(y), z.astype(np.int64)
+        fy, fz = y - y0, (z - z0)[:, None]
+        near, far = volume[:, y0] * (1 - fy) + volume[:, y0 + 1] * fy, None
+        far = near[z0 + 1]
+        out[:, row] = near[z0] * (1 - fz) + far * fz
+        marks[:, row] = labels[np.rint(z).astype(np.int64), round(float(y))]
+    return out, marks

@@ -1,0 +1,67 @@
+"""What truth/latents.csv says about a patient: the hidden values behind the labels, for ceiling analyses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.simulate_cohort.ct import CtImage
+from components.simulate_cohort.dxa_exam import DxaExam
+from components.simulate_cohort.mineral_field import MineralField
+from components.simulate_cohort.scanner import Acquisition
+from models.levels import LEVELS
+
+CORE_SHARE = 0.55  # of the half axes: the trabecular ellipse that a reader would draw
+
+
+def trabecular_hu(field: MineralField, image: CtImage, level: str) -> float:
+    """Mean HU in the trabecular core of a body, placed by the truth."""
+    body = field.stack.vertebrae[level]
+    pixels = np.argwhere(image.labels == LEVELS.index(level) + 1)
+    if len(pixels) == 0:
+        return float("nan")
+    homogeneous = np.concatenate([pixels, np.ones((len(pixels), 1))], axis=1)
+    places = (homogeneous @ image.affine.T)[:, :3] - image.offset_mm - body.centre_mm
+    local = (places @ body.axes.T) / body.half_mm
+    core = (np.square(local[:, :2]).sum(axis=1) < CORE_SHARE**2) & (np.abs(local[:, 2]) < CORE_SHARE)
+    if not core.any():
+        return float("nan")
+    s, r, k = pixels[core].T
+    return float(image.hu[s, r, k].mean())
+
+
+def latent_row(
+    field: MineralField, exam: DxaExam, acquisition: Acquisition, image: CtImage | None, pid: str, defect: str | None
+) -> dict[str, str]:
+    """One row; numbers as text so that the file does not depend on a table library's formatting."""
+    patient = field.patient
+    row = {
+        "patient_id": pid,
+        "vendor": acquisition.vendor,
+        "kvp": f"{acquisition.kvp:g}",
+        "slice_thickness_mm": f"{acquisition.protocol.slice_thickness_mm:g}",
+        "kernel": acquisition.protocol.kernel,
+        "noise_sd_hu": f"{acquisition.noise_sd_hu:.3f}",
+        "scale": f"{acquisition.scale:.5f}",
+        "offset_hu": f"{acquisition.offset_hu:.3f}",
+        "defect": defect or "",
+        "sex": patient.sex,
+        "age_years": f"{patient.age_years:.1f}",
+        "bmi_kg_m2": f"{patient.bmi:.3f}",
+        "vbmd_mg_cc": f"{patient.vbmd_mg_cc:.3f}",
+        "micro": f"{patient.micro:.4f}",
+        "shell_mm": f"{patient.shell_mm:.4f}",
+        "posterior_mg_cc": f"{patient.posterior_mg_cc:.2f}",
+        "marrow_fat": f"{patient.marrow_fat:.4f}",
+        "degeneration": f"{patient.degeneration:.4f}",
+        "size": f"{patient.size:.4f}",
+        "posterior_share": f"{exam.scan.posterior_share:.4f}",
+        "hologic_bmd_l1_l4_g_cm2": f"{exam.scan.bmd_total_g_cm2:.4f}",
+        "true_tbs_l1_l4": f"{exam.tbs_total:.4f}",
+    }
+    for level in LEVELS:
+        row[f"vbmd_{level.lower()}_mg_cc"] = f"{patient.level_vbmd_mg_cc[level]:.3f}"
+        row[f"hologic_bmd_{level.lower()}_g_cm2"] = f"{exam.scan.bmd_g_cm2(level):.4f}"
+        row[f"true_tbs_{level.lower()}"] = f"{exam.tbs[level]:.4f}"
+        value = float("nan") if image is None else trabecular_hu(field, image, level)
+        row[f"trabecular_hu_{level.lower()}"] = "" if np.isnan(value) else f"{value:.2f}"
+    return row

@@ -1,0 +1,56 @@
+"""Trabecular bone score of a DXA image: initial slope of its log-log experimental variogram."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
+
+from components.simulate_cohort import constants as c
+from components.simulate_cohort.dxa import DxaScan
+from models.levels import LEVELS
+
+FloatArray = NDArray[np.float64]
+
+
+def variogram(image: FloatArray, region: NDArray[np.bool_], step: tuple[int, int]) -> float:
+    """Mean squared difference of pixel pairs `step` (rows, columns) apart that both lie in the region."""
+    dz, dx = step
+    height, width = image.shape
+    near, far = np.s_[: height - dz, : width - dx], np.s_[dz:, dx:]
+    both = region[near] & region[far]
+    if not both.any():
+        return float("nan")
+    difference = image[far][both] - image[near][both]
+    return float(np.mean(difference * difference))
+
+
+def variogram_slope(image: FloatArray, region: NDArray[np.bool_]) -> float:
+    """Slope of log variogram against log lag over `constants.TBS_LAGS_MM`, both directions averaged."""
+    lags = np.array(c.TBS_LAGS_MM, dtype=np.float64)
+    values = []
+    for lag in c.TBS_LAGS_MM:
+        rows = variogram(image, region, (round(lag / c.DXA_PIXEL_Z_MM), 0))
+        columns = variogram(image, region, (0, round(lag / c.DXA_PIXEL_X_MM)))
+        values.append((rows + columns) / 2)
+    x, y = np.log(lags), np.log(np.array(values))
+    x = x - x.mean()
+    return float((x * (y - y.mean())).sum() / (x * x).sum())
+
+
+def inset(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The region without its outer `constants.TBS_INSET_MM`."""
+    rows, columns = round(c.TBS_INSET_MM / c.DXA_PIXEL_Z_MM), round(c.TBS_INSET_MM / c.DXA_PIXEL_X_MM)
+    upright = np.ones((2 * rows + 1, 1), dtype=bool)
+    flat = np.ones((1, 2 * columns + 1), dtype=bool)
+    return np.asarray(binary_erosion(binary_erosion(region, upright), flat))
+
+
+def raw_slopes(scan: DxaScan) -> dict[str, float]:
+    """Variogram slope per level, before the affine map to the usual scale."""
+    return {level: variogram_slope(scan.areal_g_cm2, inset(scan.regions[level])) for level in LEVELS}
+
+
+def tbs(scan: DxaScan) -> dict[str, float]:
+    """TBS per level on the usual scale; the total of an exam is their mean."""
+    return {level: c.TBS_OFFSET + c.TBS_SLOPE * slope for level, slope in raw_slopes(scan).items()}
