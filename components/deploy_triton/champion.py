@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Protocol
 
@@ -76,7 +77,10 @@ def place_champion(registry: Registry, repository: Path, params: DeployParams, *
         models.write_config(repository, MODEL_NAME, folder, params)
         return version
     bundle = registry.download(version, scratch / f"champion-{version}")
-    models.publish(repository, MODEL_NAME, version, bundle, params)
+    try:
+        models.publish(repository, MODEL_NAME, version, bundle, params)
+    finally:
+        shutil.rmtree(bundle, ignore_errors=True)
     return version
 
 

@@ -99,7 +99,7 @@ def run(
         tags = {
             "data_version": card.data_version,
             "data_kind": card.data_kind,
-            "git_commit": git_commit or card.git_commit or "",
+            "git_commit": git_commit or card.git_commit or "unknown",
             "weights_sha256": card.weights_sha256,
         }
         done = promote(
@@ -137,9 +137,7 @@ def _local_server(
     state = start_triton(home=home, environment=environment, repository=repository, params=params)
     url = client_url(state)
     if champion is not None:
-        with TritonClient(
-            url, timeout_s=params.client_timeout_s, retries=params.client_retries
-        ) as client:
+        with TritonClient(url, timeout_s=params.client_timeout_s, retries=params.client_retries) as client:
             try:
                 verify_champion(client, repository, champion, params)
             except OsteoGateError as error:
