@@ -56,6 +56,7 @@ class Code(StrEnum):
     MIXED_SERIES = "MIXED_SERIES"
     RESCALE_MISSING = "RESCALE_MISSING"
     CONTRAST_BY_TAG = "CONTRAST_BY_TAG"
+    STATED_CONTRADICTS_HEADER = "STATED_CONTRADICTS_HEADER"
     # geometry
     ORIENTATION_MISSING = "ORIENTATION_MISSING"
     GEOMETRY_INCONSISTENT = "GEOMETRY_INCONSISTENT"
@@ -155,6 +156,9 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.CONTRAST_BY_TAG: Meaning(
         Basis.HEADER, "contrast agent declared by ContrastBolusAgent", "send the non-contrast series"
+    ),
+    Code.STATED_CONTRADICTS_HEADER: Meaning(
+        Basis.HEADER, "what was stated contradicts what the header declares", "correct the one that is wrong"
     ),
     Code.ORIENTATION_MISSING: Meaning(
         Basis.GEOMETRY, "image orientation or position is missing", "send a series with both"

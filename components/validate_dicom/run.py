@@ -1,0 +1,222 @@
+"""The validate step: three tables, their suites, the accepted pairs, the quarantine and the pages about them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+
+import pandas as pd
+import structlog
+
+from components.ingest_dicom.pseudonym import Pseudonymiser
+from components.ingest_dicom.series_table import read_series_table
+from components.validate_dicom.accounting import account
+from components.validate_dicom.dxa_rules import dxa_batch_rules, dxa_rules
+from components.validate_dicom.dxa_table import read_dxa_table
+from components.validate_dicom.intake_counts import IntakeCounts, read_intake_counts
+from components.validate_dicom.labels import accepted_frame
+from components.validate_dicom.offline_pages import make_offline
+from components.validate_dicom.pairing import Pairing, pair
+from components.validate_dicom.pairing_rules import pairing_batch_rules, pairing_rules, with_partner
+from components.validate_dicom.params import ValidateParams
+from components.validate_dicom.quarantine import (
+    quarantine_exams,
+    quarantine_left,
+    quarantine_pairs,
+    quarantine_series,
+)
+from components.validate_dicom.rules import Severity
+from components.validate_dicom.series_frame import SERIES_COLUMNS, rule_frame
+from components.validate_dicom.series_rules import series_batch_rules, series_rules
+from components.validate_dicom.summary_page import PageFacts, render_summary
+from components.validate_dicom.tables import (
+    ACCEPTED_FILE,
+    QUARANTINE_FILE,
+    SCHEMA_VERSION,
+    QuarantineRow,
+    quarantine_frame,
+    write_table,
+)
+from components.validate_dicom.validation import Finding, TableFindings, Validation
+from models.errors import InputError
+
+log = structlog.get_logger()
+
+
+class NothingAcceptedError(InputError):
+    """Every series was refused; the summary page, which is written all the same, says why."""
+
+
+@dataclass(frozen=True)
+class ValidationSummary:
+    """What was accepted and why the rest was not.
+
+    Attributes
+    ----------
+    counts
+        See `accounting.Account`; for files, series and exams the parts sum to `<name>_read`.
+    codes
+        How often each refusal code was given.
+    warnings
+        Lines that did not hold anything back.
+    by_vendor
+        Accepted pairs per vendor.
+    """
+
+    counts: dict[str, int]
+    codes: dict[str, int]
+    warnings: tuple[str, ...]
+    by_vendor: dict[str, int]
+    data_kind: str
+    data_version: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Judged:
+    accepted: pd.DataFrame
+    quarantine: list[QuarantineRow]
+    warnings: tuple[str, ...]
+
+
+def run(
+    *,
+    intake: Path,
+    dxa_csv: Path,
+    out: Path,
+    key: bytes,
+    params: ValidateParams,
+    data_kind: str,
+    data_version: str,
+) -> ValidationSummary:
+    """Judge the intake's series and the DXA table; write everything into `out`, replacing it whole.
+
+    Writes accepted.parquet and quarantine.parquet (see `tables`), data_docs/, summary.html, manifest.json.
+
+    Raises
+    ------
+    InputError
+        When a table cannot be read, has no rows or lacks columns; or, after writing, when nothing at all was
+        accepted.
+    CountsDoNotAddUpError
+        When a file, series or exam is not in exactly one place.
+    """
+    start = perf_counter()
+    series = read_series_table(intake / "series.parquet")
+    intake_counts = read_intake_counts(intake)
+    exams = read_dxa_table(dxa_csv, Pseudonymiser(key))
+    validation = Validation()
+    judged = _judge(validation, series, exams, params)
+    books = account(
+        series, intake_counts.other_count, intake_counts.file_count, exams, judged.accepted, judged.quarantine
+    )
+    accepted = accepted_frame(judged.accepted)
+    summary = ValidationSummary(
+        counts=books.counts,
+        codes=books.codes,
+        warnings=judged.warnings,
+        by_vendor={str(name): int(count) for name, count in accepted["vendor"].value_counts().items()},
+        data_kind=data_kind,
+        data_version=data_version,
+        seconds=round(perf_counter() - start, 3),
+    )
+    _write(out, validation, summary, accepted, judged.quarantine, intake_counts, params)
+    log.info("validated", **books.counts)
+    if accepted.empty:
+        raise NothingAcceptedError(
+            f"{dxa_csv.parent}: none of {books.counts['series_read']} series was accepted; "
+            f"{out / 'summary.html'} names each with its code"
+        )
+    return summary
+
+
+def _judge(
+    validation: Validation, series: pd.DataFrame, exams: pd.DataFrame, params: ValidateParams
+) -> _Judged:
+    """All three suites in turn: pairing sees only what passed its own table."""
+    of_series = validation.check(
+        "series",
+        rule_frame(series),
+        "series",
+        series_batch_rules(params, SERIES_COLUMNS),
+        series_rules(params),
+    )
+    of_exams = validation.check("dxa", exams, "row", dxa_batch_rules(), dxa_rules(params), every_column=True)
+    good_series = series[~series["series"].isin(of_series.refused_keys)]
+    good_exams = exams[~exams["row"].astype(str).isin(of_exams.refused_keys)]
+    pairing: Pairing = pair(good_series, good_exams, params)
+    quarantine = [
+        *quarantine_series(of_series.rows, series),
+        *quarantine_exams(of_exams.rows, exams),
+        *quarantine_left(pairing, series, exams),
+    ]
+    pairs = with_partner(pairing.pairs)
+    of_pairs = TableFindings((), ())
+    if not pairs.empty:
+        of_pairs = validation.check(
+            "pairing", pairs, "patient", pairing_batch_rules(params), pairing_rules(params)
+        )
+        quarantine += quarantine_pairs(of_pairs.rows, pairs)
+    accepted = pairs[~pairs["patient"].isin(of_pairs.refused_keys)]
+    findings = (of_series, of_exams, of_pairs)
+    warnings = [line for table in findings for line in table.batch_warnings]
+    warnings += [_warning(finding) for table in findings for finding in table.rows if _is_warning(finding)]
+    return _Judged(accepted, quarantine, tuple(warnings))
+
+
+def _is_warning(finding: Finding) -> bool:
+    return finding.severity is Severity.WARNING
+
+
+def _warning(finding: Finding) -> str:
+    return f"{finding.table} {finding.key}: {finding.code}: {finding.found}"
+
+
+def _write(
+    out: Path,
+    validation: Validation,
+    summary: ValidationSummary,
+    accepted: pd.DataFrame,
+    quarantine: list[QuarantineRow],
+    intake_counts: IntakeCounts,
+    params: ValidateParams,
+) -> None:
+    """Everything beside `out` first, then renamed in: a reader sees the old result or the new one."""
+    beside = out.with_name(f".{out.name}.writing")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        write_table(accepted, beside / ACCEPTED_FILE)
+        write_table(quarantine_frame(quarantine), beside / QUARANTINE_FILE)
+        validation.write_data_docs(beside / "data_docs")
+        make_offline(beside / "data_docs", summary.data_kind)
+        facts = PageFacts(
+            counts=summary.counts,
+            codes=summary.codes,
+            by_vendor=summary.by_vendor,
+            warnings=summary.warnings,
+            data_kind=summary.data_kind,
+            data_version=summary.data_version,
+            others=intake_counts.other_lines,
+        )
+        page = render_summary(facts, quarantine)
+        (beside / "summary.html").write_text(page, encoding="utf-8")
+        manifest = {
+            "schema_version": SCHEMA_VERSION,
+            **asdict(summary),
+            "others_by_code": intake_counts.others_by_code,
+            "params": params.model_dump(mode="json"),
+        }
+        (beside / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    beside.rename(out)
+    shutil.rmtree(old, ignore_errors=True)

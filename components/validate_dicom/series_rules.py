@@ -1,0 +1,318 @@
+"""What is expected of a CT series: the one list behind the training suite and the check of a single study.
+
+To change a limit edit `validate` in params.yaml; to change, add or remove an expectation edit it here.
+"""
+
+from __future__ import annotations
+
+from components.validate_dicom.params import ValidateParams
+from components.validate_dicom.rules import (
+    Agrees,
+    BatchRule,
+    HasColumns,
+    HoldsOneOf,
+    LacksWord,
+    NoneOf,
+    OneOf,
+    Present,
+    Rule,
+    RowsAtLeast,
+    Severity,
+    Unless,
+    Within,
+)
+from models.refusal import MEANINGS, Code
+
+# Text columns where "" is an answer (nothing found), not an absence.
+ANSWERED_BY_EMPTY_TEXT = ("contrast_words", "read_codes", "read_codes_other")
+
+# Objects that are no stack of slices: their code says all, the rules about stacks say nothing more.
+_NOT_A_STACK = Unless("image_class", ("localizer", "secondary_capture"))
+
+# Codes that the reader refuses a stack with (`read_codes`); any other stands in `read_codes_other`.
+READER_CODES = (
+    Code.RESCALE_MISSING,
+    Code.ORIENTATION_MISSING,
+    Code.GEOMETRY_INCONSISTENT,
+    Code.SLICE_MISSING,
+    Code.SLICE_DUPLICATED,
+    Code.TOO_FEW_SLICES,
+    Code.FILE_TRUNCATED,
+    Code.PIXELS_UNREADABLE,
+)
+
+
+def series_rules(params: ValidateParams) -> tuple[Rule, ...]:
+    """Rules over the series table (columns of `components.ingest_dicom.series.CtSeries` and `coverage_mm`)."""
+    return (
+        *_identity_rules(params),
+        *_image_kind_rules(),
+        *_technique_rules(params),
+        *_geometry_rules(params),
+        *_contrast_rules(params),
+        *_content_rules(params),
+        *_reader_rules(),
+    )
+
+
+def _identity_rules(params: ValidateParams) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            Code.PATIENT_ID_MISSING,
+            Present("patient"),
+            "Without PatientID the CT cannot be matched to its DXA exam.",
+            study=False,
+        ),
+        Rule(
+            Code.SERIES_UID_MISSING,
+            OneOf("series_uid_missing", (False,)),
+            "Without SeriesInstanceUID nobody can say which slices belong together.",
+        ),
+        Rule(
+            Code.DUPLICATE_UID,
+            Within("duplicate_uid_count", high=0),
+            "Two different images under one SOPInstanceUID: which one belongs to the patient is unknown.",
+        ),
+        Rule(
+            Code.MIXED_SERIES,
+            Within("mixed_count", high=0),
+            "Slices of two patients or studies in one stack would measure neither.",
+        ),
+        Rule(
+            Code.AGE_UNDER_30,
+            Within("age_years", low=params.age_min_years, unit="years"),
+            "Peak bone mass is not reached; the references and the training data begin at this age.",
+            optional=True,
+        ),
+    )
+
+
+def _image_kind_rules() -> tuple[Rule, ...]:
+    def kind(code: Code, classes: tuple[str, ...], reason: str) -> Rule:
+        return Rule(
+            code,
+            NoneOf("image_class", classes, "an original image"),
+            reason,
+            basis_column="image_class_basis",
+        )
+
+    return (
+        Rule(
+            Code.MODALITY_CONFLICT,
+            OneOf("modality", ("CT",)),
+            "Only CT numbers are Hounsfield units; a header that contradicts itself is not trusted.",
+        ),
+        kind(Code.LOCALIZER, ("localizer",), "A scout is a projection: no Hounsfield units of bone."),
+        kind(
+            Code.SECONDARY_CAPTURE,
+            ("secondary_capture",),
+            "A screen capture holds grey levels, no Hounsfield units.",
+        ),
+        kind(
+            Code.DERIVED_IMAGE,
+            ("derived", "reformat"),
+            "Maps, projections and reformats average or recode Hounsfield units.",
+        ),
+        kind(
+            Code.VIRTUAL_NON_CONTRAST,
+            ("virtual_non_contrast",),
+            "Removing iodine removes calcium with it: bone density would be underestimated.",
+        ),
+        kind(
+            Code.MONOENERGETIC,
+            ("monoenergetic",),
+            "Hounsfield units of bone follow the chosen keV, so density would follow it as well.",
+        ),
+    )
+
+
+def _technique_rules(params: ValidateParams) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            Code.KVP_MISSING,
+            Present("kvp"),
+            "Trabecular HU change by several percent per 20 kV; the tube voltage must be known.",
+            unless=_NOT_A_STACK,
+        ),
+        Rule(
+            Code.KVP_OUT_OF_RANGE,
+            Within("kvp", params.kvp_min, params.kvp_max, "kV"),
+            "Outside the tube voltages that the model has seen.",
+        ),
+        Rule(
+            Code.VENDOR_UNKNOWN,
+            Present("vendor"),
+            "Calibration and kernels are the vendor's; drift is watched by it.",
+        ),
+        Rule(
+            Code.VENDOR_UNKNOWN,
+            HoldsOneOf("vendor", params.vendors_known),
+            "A name that no known vendor goes by is more likely a damaged header.",
+        ),
+        Rule(
+            Code.VENDOR_UNVALIDATED,
+            OneOf("vendor", tuple(params.vendors_validated)),
+            "Accuracy on this vendor's scanners was never measured.",
+        ),
+        Rule(
+            Code.RESCALE_MISSING,
+            OneOf("has_rescale", (True,)),
+            "Without slope and intercept stored values are no Hounsfield units.",
+            unless=_NOT_A_STACK,
+        ),
+    )
+
+
+def _geometry_rules(params: ValidateParams) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            Code.ORIENTATION_MISSING,
+            Present("orientation"),
+            "Anterior and posterior, head and feet cannot be told apart.",
+            unless=_NOT_A_STACK,
+        ),
+        Rule(
+            Code.GEOMETRY_INCONSISTENT,
+            OneOf("orientation_consistent", (True,)),
+            "Slices of different orientation, matrix or pixel size do not make one volume.",
+            unless=_NOT_A_STACK,
+        ),
+        Rule(Code.SLICE_MISSING, Within("gap_count", high=0), "A gap shortens or fuses vertebral bodies."),
+        Rule(
+            Code.SLICE_DUPLICATED,
+            Within("duplicate_count", high=0),
+            "Two slices at one place: two reconstructions, or a stack doubled.",
+            unless=_NOT_A_STACK,
+        ),
+        Rule(
+            Code.SPACING_WRONG,
+            Agrees("declared_spacing_mm", "slice_spacing_mm", params.spacing_tolerance_mm, "mm"),
+            "Where declared spacing and positions disagree, the height of a vertebra is unknown.",
+            unless=_NOT_A_STACK,
+            optional=True,
+        ),
+        Rule(
+            Code.SPACING_TOO_LARGE,
+            Within("slice_spacing_mm", high=params.spacing_max_mm, unit="mm"),
+            "A vertebral body of 27 mm would be cut into fewer than five slices, endplates included.",
+            unless=_NOT_A_STACK,
+        ),
+        Rule(
+            Code.PIXEL_SPACING_OUT_OF_RANGE,
+            Within("pixel_spacing_mm", params.pixel_spacing_min_mm, params.pixel_spacing_max_mm, "mm"),
+            "The trabecular compartment would be too few pixels deep, or the field of view too small.",
+            unless=_NOT_A_STACK,
+        ),
+        Rule(
+            Code.PIXEL_SPACING_OUT_OF_RANGE,
+            Within("pixel_spacing_mm", high=params.pixel_spacing_validated_max_mm, unit="mm"),
+            "Coarser than anything the model was validated on; texture is lost first.",
+            severity=Severity.WARNING,
+            unless=_NOT_A_STACK,
+        ),
+        Rule(
+            Code.GANTRY_TILT,
+            Within("tilt_deg", high=params.tilt_max_deg, unit="degrees"),
+            "A tilted stack is sheared: sagittal crops would not be sagittal.",
+            unless=_NOT_A_STACK,
+        ),
+        Rule(
+            Code.TOO_FEW_SLICES,
+            Within("slice_count", low=params.slices_min),
+            "Too few slices to hold two lumbar vertebrae.",
+            unless=_NOT_A_STACK,
+        ),
+        Rule(
+            Code.TOO_FEW_SLICES,
+            Within("coverage_mm", low=params.coverage_min_mm, unit="mm"),
+            "Too short a stack to hold two lumbar vertebrae.",
+            unless=_NOT_A_STACK,
+        ),
+    )
+
+
+def _contrast_rules(params: ValidateParams) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            Code.CONTRAST_BY_TAG,
+            OneOf("contrast_tag", (False,)),
+            "Iodine raises trabecular HU by 10 to 30: bone looks denser than it is.",
+        ),
+        Rule(
+            Code.CONTRAST_BY_WORDS,
+            OneOf("contrast_words", ("",)),
+            "Many sites write contrast into the description only.",
+        ),
+        Rule(
+            Code.CONTRAST_BY_IMAGE,
+            Within("contrast_image_hu", high=params.contrast_aorta_hu_max, unit="HU"),
+            "Blood this bright is enhanced, whatever the header says.",
+            unless=_NOT_A_STACK,
+        ),
+    )
+
+
+def _content_rules(params: ValidateParams) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            Code.FILE_TRUNCATED,
+            Within("truncated_count", high=0),
+            "A file that ends early shows part of a slice.",
+        ),
+        Rule(
+            Code.PIXELS_UNREADABLE,
+            Within("unreadable_count", high=0),
+            "Slices that cannot be decoded are missing.",
+        ),
+        Rule(
+            Code.HU_IMPLAUSIBLE,
+            Within(
+                "hu_soft_tissue_peak", params.soft_tissue_peak_min_hu, params.soft_tissue_peak_max_hu, "HU"
+            ),
+            "Muscle and organs lie near 50 HU on every calibrated scanner; elsewhere the values are not HU.",
+            unless=_NOT_A_STACK,
+        ),
+        Rule(
+            Code.LEVELS_MISSING,
+            OneOf("has_levels", (True,)),
+            "Which vertebra is L1 is never guessed.",
+            unless=_NOT_A_STACK,
+        ),
+    )
+
+
+def _reader_rules() -> tuple[Rule, ...]:
+    by_code = tuple(
+        Rule(
+            code,
+            LacksWord("read_codes", code.value),
+            f"The reader cannot use the stack: {MEANINGS[code].meaning}.",
+            unless=_NOT_A_STACK,
+        )
+        for code in READER_CODES
+    )
+    return (
+        *by_code,
+        Rule(
+            Code.PIXELS_UNREADABLE,
+            OneOf("read_codes_other", ("",)),
+            "The reader cannot use the stack, for a reason no other rule names.",
+            unless=_NOT_A_STACK,
+        ),
+    )
+
+
+def series_batch_rules(params: ValidateParams, columns: tuple[str, ...]) -> tuple[BatchRule, ...]:
+    """What is expected of the series table as a whole."""
+    return (
+        BatchRule(HasColumns(columns), "A column that is missing cannot be checked."),
+        BatchRule(RowsAtLeast(1), "An empty table satisfies every rule about rows."),
+        *(
+            BatchRule(
+                RowsAtLeast(params.series_per_vendor_min, "vendor", vendor),
+                f"Too few series of {vendor} to say anything about its scanners.",
+                Severity.WARNING,
+            )
+            for vendor in params.vendors_validated
+        ),
+    )
