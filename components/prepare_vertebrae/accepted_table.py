@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from components.ingest_dicom.locations import SeriesLocation, read_locations
 from models.errors import InputError
 from models.levels import LEVELS
 
@@ -80,44 +80,35 @@ def read_accepted(accepted: Path, intake: Path, data: Path) -> list[AcceptedSeri
 
     Raises
     ------
-    AcceptedTableError
+    AcceptedTableError, LocationsError
         Naming the file and what it lacks.
     """
     try:
         table = pd.read_parquet(accepted)
-        locations = json.loads((intake / "locations.json").read_text(encoding="utf-8"))["series"]
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise AcceptedTableError(
-            f"{accepted}, {intake / 'locations.json'}: cannot be read ({reason})"
-        ) from error
+    except (OSError, ValueError) as error:
+        raise AcceptedTableError(f"{accepted}: cannot be read ({' '.join(str(error).split())})") from error
+    locations = read_locations(intake)
     needed = [*TEXTS, *NUMBERS, BMI, *(part.format(level.lower()) for level in LEVELS for part in PER_LEVEL)]
     missing = [column for column in needed if column not in table.columns]
     if missing:
         raise AcceptedTableError(f"{accepted}: columns missing: {', '.join(missing)}")
-    unplaced = sorted(set(table["series"]) - set(locations))
-    if unplaced:
-        raise AcceptedTableError(
-            f"{intake / 'locations.json'}: {len(unplaced)} accepted series are not in it ({unplaced[0]}, ...)"
-        )
     rows = table.sort_values(["patient", "series"]).to_dict("records")
     return [_accepted_series(row, locations[row["series"]], data) for row in rows]
 
 
-def _accepted_series(row: dict, place: dict, data: Path) -> AcceptedSeries:
+def _accepted_series(row: dict, place: SeriesLocation, data: Path) -> AcceptedSeries:
     facts: dict[str, object] = {name: str(row[name]) for name in TEXTS}
     facts |= {name: float(row[name]) for name in (*NUMBERS, BMI)}
     labels = {}
     for level in LEVELS:
         bmd, tbs, invalid = (row[part.format(level.lower())] for part in PER_LEVEL)
         labels[level] = LevelLabel(_number(bmd), _number(tbs), bool(invalid))
-    level_file = place.get("levels")
     return AcceptedSeries(
         facts,
         labels,
-        tuple(data / name for name in place["files"]),
-        data / level_file if level_file else None,
-        str(place.get("series_instance_uid", "")),
+        tuple(data / name for name in place.files),
+        data / place.levels if place.levels else None,
+        place.series_instance_uid,
     )
 
 

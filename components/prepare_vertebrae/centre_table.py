@@ -61,3 +61,11 @@ def read_centre_table(path: Path, series_instance_uid: str | None = None) -> Cen
                 Code.LEVELS_UNREADABLE, f"{path.name}, line {number}: a coordinate of {name} is not a number"
             ) from error
     return centres
+
+
+def series_named_in(path: Path) -> frozenset[str]:
+    """SeriesInstanceUIDs that a table of centres names; empty for every other kind of file."""
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return frozenset()
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        return frozenset(row.get("series_instance_uid") or "" for row in csv.DictReader(file)) - {""}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from components.ingest_dicom.nifti import NiftiError, read_nifti
 from components.prepare_vertebrae.body_centre import body_centre_lps_mm
 from components.prepare_vertebrae.levels import Centres
-from components.prepare_vertebrae.nifti import NiftiError, read_nifti
 from models.refusal import Code, refuse
 
 # TotalSegmentator v2, task total; VerSe (Sekuboyina 2021, doi 10.1016/j.media.2021.102166).
@@ -31,14 +31,16 @@ def read_label_map(path: Path, scheme: str | None) -> Centres:
         given = "no numbering scheme is named" if scheme is None else f"unknown numbering scheme {scheme!r}"
         raise refuse(Code.LEVELS_UNREADABLE, f"{path.name}: {given}; accepted: {', '.join(SCHEMES)}")
     try:
-        labels, affine = read_nifti(path)
+        label_map = read_nifti(path)
     except NiftiError as error:
-        raise refuse(Code.LEVELS_UNREADABLE, str(error)) from error
+        reason = str(error).replace(str(path), path.name)
+        raise refuse(Code.LEVELS_UNREADABLE, reason) from error
+    labels = label_map.hu
     centres = {}
     for name, value in SCHEMES[scheme].items():
         mask = labels == value
         if mask.any():
-            centres[name] = body_centre_lps_mm(mask, affine, name=name, source=path.name)
+            centres[name] = body_centre_lps_mm(mask, label_map.affine, name=name, source=path.name)
     if not centres:
         found = ", ".join(f"{value:g}" for value in np.unique(labels[labels != 0])[:12]) or "none"
         raise refuse(

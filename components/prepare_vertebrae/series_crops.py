@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.ingest_dicom.headers import Header, read_header
 from components.ingest_dicom.read_volume import read_volume
-from components.ingest_dicom.scan import SeriesFiles
+from components.ingest_dicom.scan import series_from_paths
 from components.ingest_dicom.volume import Volume
 from components.prepare_vertebrae.accepted_table import AcceptedSeries, LevelLabel
 from components.prepare_vertebrae.crops import extract_crops
@@ -87,7 +85,7 @@ def _prepare(accepted: AcceptedSeries, split: str, params: PrepareParams) -> Ser
         scheme=params.level_scheme,
         series_instance_uid=accepted.series_instance_uid,
     )
-    volume = _read(accepted.files)
+    volume = read_volume(series_from_paths(accepted.files))
     check_in_view(levels, volume, source="level file")
     offsets_mm = lateral_offsets_mm(split, params)
     named = {level.name: level for level in levels}
@@ -143,15 +141,3 @@ def _level_crops(
         )
     except RefusedError as error:
         return error.refusals[0]
-
-
-def _read(files: tuple[Path, ...]) -> Volume:
-    headers = []
-    for path in files:
-        header = read_header(path)
-        if not isinstance(header, Header):
-            raise RefusedError(Refusal(header.code, f"a file of an accepted series changed: {header.found}"))
-        headers.append(header)
-    if not headers:
-        raise refuse(Code.EMPTY_INPUT, "an accepted series without files")
-    return read_volume(SeriesFiles(headers[0].series_instance_uid, tuple(headers)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +46,7 @@ def write_figure(prepared: PreparedStudy, path: Path, *, centre_shift_mm: float)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(beside, format="PNG")
-        os.replace(beside, path)
+        beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise FigureError(f"{path}: figure not written ({error.strerror or error})") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from components.ingest_dicom.aorta import aortic_lumen_hu
 from components.ingest_dicom.nifti import read_nifti
 from components.ingest_dicom.series import CtSeries
 from components.ingest_dicom.statistics import hu_statistics
@@ -33,6 +34,11 @@ def read_nifti_facts(path: Path) -> tuple[dict[str, object], Volume]:
     facts: dict[str, object] = {field.name: None for field in fields(CtSeries)}
     facts |= asdict(hu_statistics(volume.hu))
     facts |= {
+        "orientation": "NIfTI axial",  # the affine says which way is which; the reader refuses a file without
+        "orientation_consistent": True,
+        "truncated_count": 0,
+        "unreadable_count": 0,
+        "contrast_image_hu": aortic_lumen_hu(volume),
         "slice_spacing_mm": float(spacing_mm[long_axis]),
         "pixel_spacing_mm": float(spacing_mm[others].mean()),
         "rows": volume.shape[others[0]],

@@ -78,27 +78,43 @@ def read_study(
         When the NIfTI file cannot be read.
     """
     if image.name.lower().endswith((".nii", ".nii.gz")):
-        facts, volume = read_nifti_facts(image)
+        facts, nifti_volume = read_nifti_facts(image)
         facts, contradictions = reconcile(facts, stated)
         facts["kvp"] = stated.kvp
-        study = _judged(facts, volume, params, declared=False, choice="one NIfTI volume")
+        study = _judged(facts, nifti_volume, params, declared=False, choice="one NIfTI volume")
         missing = [] if stated.kvp else [Refusal(Code.KVP_MISSING, "a NIfTI file declares none; state --kvp")]
         return _with(study, [*contradictions, *missing])
     scan = scan_folder(image)
     if not scan.series:
         raise RefusedError(*_nothing_but(scan))
+    if len(scan.series) == 1:  # the usual case: decode once
+        volume, problems = _volume(scan.series[0], params)
+        study = _candidate(scan.series[0], scan, stated, params, pseudonymiser, volume)
+        known = {refusal.code for refusal in study.refusals}
+        more = [refusal for refusal in problems if refusal.code not in known]
+        return _with(study, more, volume=volume, choice="the only CT series")
     candidates = [_candidate(series, scan, stated, params, pseudonymiser) for series in scan.series]
     patients = {study.facts["patient"] for study in candidates if not study.refusals}
     if len(patients) > 1:
         raise refuse(Code.MIXED_SERIES, f"usable series of {len(patients)} patients; send one study")
     best = max(candidates, key=lambda study: _preference(study, wanted_uids))
-    return _read(best, scan, candidates)
+    files = next(item for item in scan.series if item.series_instance_uid == best.series_instance_uid)
+    volume, problems = _volume(files, params)
+    known = {refusal.code for refusal in best.refusals}
+    more = [refusal for refusal in problems if refusal.code not in known]
+    return _with(best, more, volume=volume, choice=_choice(best, candidates))
 
 
 def _candidate(
-    series: SeriesFiles, scan: ScanResult, stated: Stated, params: GatewayParams, pseudonymiser: Pseudonymiser
+    series: SeriesFiles,
+    scan: ScanResult,
+    stated: Stated,
+    params: GatewayParams,
+    pseudonymiser: Pseudonymiser,
+    volume: Volume | None = None,
 ) -> Study:
-    row = inspect_series(series, pseudonymiser, params.ingest, has_levels=True)  # levels are judged apart
+    # levels are judged apart
+    row = inspect_series(series, pseudonymiser, params.ingest, volume=volume, has_levels=True)
     facts, contradictions = reconcile(asdict(row), stated)
     study = _judged(facts, None, params, declared=True, choice="")
     uid = series.series_instance_uid
@@ -144,20 +160,14 @@ def _preference(study: Study, wanted_uids: frozenset[str]) -> tuple[object, ...]
     return (0, named, count, soft, thin, study.series_instance_uid)  # the study's main series explains best
 
 
-def _read(best: Study, scan: ScanResult, candidates: list[Study]) -> Study:
-    """The chosen study with its volume and the reason for the choice."""
-    files = next(item for item in scan.series if item.series_instance_uid == best.series_instance_uid)
+def _volume(files: SeriesFiles, params: GatewayParams) -> tuple[Volume | None, list[Refusal]]:
     try:
-        volume, problems = read_volume(files), []
+        return read_volume(files, position_tolerance_mm=params.ingest.position_tolerance_mm), []
     except RefusedError as error:
-        known = {refusal.code for refusal in best.refusals}
-        volume, problems = None, [refusal for refusal in error.refusals if refusal.code not in known]
-    return _with(best, problems, volume=volume, choice=_choice(best, candidates))
+        return None, list(error.refusals)
 
 
 def _choice(best: Study, candidates: list[Study]) -> str:
-    if len(candidates) == 1:
-        return "the only CT series"
     others = Counter(
         " ".join(refusal.code for refusal in study.refusals) or "usable, but less suited"
         for study in candidates
