@@ -140,6 +140,9 @@ def _description(feature: Feature, rows: list[tuple[float, str, pd.Series, str]]
         return f"{feature.label}: shares of categories per vendor, reference beside current"
     parts = []
     for before, after in zip(rows[::2], rows[1::2], strict=True):
-        medians = [f"{values.median():.4g}" if len(values) else "none" for values in (before[2], after[2])]
+        medians = [
+            f"{values.median():.{feature.digits}f}" if len(values) else "none"
+            for values in (before[2], after[2])
+        ]
         parts.append(f"{before[1] or '(none)'} {medians[0]} then {medians[1]}")
     return f"{feature.label}, medians reference then current: {'; '.join(parts)}"

@@ -30,8 +30,8 @@ class Feature:
     ----------
     name
         Column of the log.
-    label, unit
-        For people.
+    label, unit, digits
+        For people; `digits` after the decimal point.
     """
 
     name: str
@@ -39,17 +39,18 @@ class Feature:
     unit: str
     kind: Kind
     group: Group
+    digits: int = 0
 
 
 FEATURES: tuple[Feature, ...] = (
-    Feature("soft_tissue_peak_hu", "soft tissue peak", "HU", Kind.NUMBER, Group.IMAGE),
-    Feature("fat_peak_hu", "fat peak", "HU", Kind.NUMBER, Group.IMAGE),
-    Feature("noise_hu", "noise", "HU", Kind.NUMBER, Group.IMAGE),
+    Feature("soft_tissue_peak_hu", "soft tissue peak", "HU", Kind.NUMBER, Group.IMAGE, 1),
+    Feature("fat_peak_hu", "fat peak", "HU", Kind.NUMBER, Group.IMAGE, 1),
+    Feature("noise_hu", "noise", "HU", Kind.NUMBER, Group.IMAGE, 1),
     Feature("kvp", "tube voltage", "kV", Kind.CATEGORY, Group.ACQUISITION),
     Feature("kernel_class", "kernel", "", Kind.CATEGORY, Group.ACQUISITION),
-    Feature("slice_thickness_mm", "slice thickness", "mm", Kind.NUMBER, Group.ACQUISITION),
-    Feature("pixel_spacing_mm", "pixel spacing", "mm", Kind.NUMBER, Group.ACQUISITION),
-    Feature("trabecular_hu", "trabecular HU", "HU", Kind.NUMBER, Group.BONE),
-    Feature("bmd_g_cm2", "estimated BMD", "g/cm2", Kind.NUMBER, Group.OUTPUT),
-    Feature("tbs", "estimated TBS", "", Kind.NUMBER, Group.OUTPUT),
+    Feature("slice_thickness_mm", "slice thickness", "mm", Kind.NUMBER, Group.ACQUISITION, 2),
+    Feature("pixel_spacing_mm", "pixel spacing", "mm", Kind.NUMBER, Group.ACQUISITION, 2),
+    Feature("trabecular_hu", "trabecular bone", "HU", Kind.NUMBER, Group.BONE, 1),
+    Feature("bmd_g_cm2", "estimated BMD", "g/cm2", Kind.NUMBER, Group.OUTPUT, 3),
+    Feature("tbs", "estimated TBS", "", Kind.NUMBER, Group.OUTPUT, 3),
 )

@@ -116,6 +116,6 @@ def _typical(column: Any, feature: Feature, missing: bool) -> str:
         return f"{int((column == 'missing').sum())} of {len(column)}"
     unit = f" {feature.unit}" if feature.unit else ""
     if feature.kind is Kind.NUMBER:
-        return f"{column.median():.4g}{unit}"
+        return f"{column.median():.{feature.digits}f}{unit}"
     shares = column.value_counts(normalize=True)
     return f"{shares.index[0]}{unit} in {shares.iloc[0]:.0%}"
