@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.step import COMMIT_VARIABLE, RECORDS_VARIABLE, RESUME_VARIABLE, Site
+from components.step import COMMIT_VARIABLE, RECORDS_VARIABLE, Site
 from models.errors import OsteoGateError, ParameterError
 from pipelines.manifest import Manifest, build_manifest, git_state, write_manifest
 from pipelines.params import read_params

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from components.deploy_triton.params import DeployParams
 from components.evaluate_model.params import EvaluateParams
 from components.gate_promotion.params import GateParams
-from components.train_resnet50.params import TrainParams
-
-from components.deploy_triton.params import DeployParams
 from components.ingest_dicom.params import IngestParams
 from components.prepare_vertebrae.params import PrepareParams
 from components.simulate_cohort.params import SimulateParams
+from components.train_resnet50.params import TrainParams
 from components.validate_dicom.params import ValidateParams
 from models.bone_reference import ScalesParams
 from models.errors import ParameterError

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
 
 from models.errors import OsteoGateError, ParameterError
@@ -40,37 +41,26 @@ COMMANDS = {
 GROUPS = {"serve": "serve", "dashboard": "dashboard", "cohort": "cohort"}
 
 
-def build() -> click.Command:
-    """The whole command line."""
+def build() -> Callable[..., Any]:
+    """The whole command line, as a callable that ends the process with an exit code."""
     for name, module in COMMANDS.items():
         function = getattr(importlib.import_module(f"pipelines.cli.{module}"), name)
         app.command(name)(function)
     for name, module in GROUPS.items():
         app.add_typer(importlib.import_module(f"pipelines.cli.{module}").app, name=name)
-    return typer.main.get_command(app)
+    command: Callable[..., Any] = typer.main.get_command(app).main
+    return command
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Entry point of the console script; typer itself answers wrong usage (2) and an interrupt (130)."""
     configure_logs()
     try:
         _refuse_shadowed_packages()
-        code = build().main(prog_name="osteogate", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.format_message())
-        sys.exit(2)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        build()(prog_name="osteogate")
     except OsteoGateError as error:
         _say(str(error))
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort, click.exceptions.Exit) as error:
-        sys.exit(error.exit_code if isinstance(error, click.exceptions.Exit) else 130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a traceback is a bug, but never shown raw
         _say(f"internal error: {type(error).__name__}: {error} (details: {_keep_traceback()})")
         sys.exit(1)

@@ -22,11 +22,11 @@ def simulate(
     import dataclasses
     import json
 
-    from components.simulate_cohort.simulate import simulate_cohort
     from rich.console import Console
     from rich.progress import Progress
 
     from components.simulate_cohort.params import SimulateParams
+    from components.simulate_cohort.simulate import simulate_cohort
     from models.params import load_section
     from pipelines.workspace import Workspace
 

@@ -19,7 +19,6 @@ def validate(
     import json
     import shutil
 
-    from components.validate_dicom.run import run as check
     from rich.console import Console
     from rich.progress import Progress
 
@@ -28,6 +27,7 @@ def validate(
     from components.ingest_dicom.run import run as ingest
     from components.simulate_cohort.dataset import read_card
     from components.validate_dicom.params import ValidateParams
+    from components.validate_dicom.run import run as check
     from models.params import load_section
     from pipelines.site_key import ensure_site_key
     from pipelines.workspace import Workspace

@@ -17,7 +17,11 @@ SHIMS = sorted(ROOT.glob("components/*/component.py"))
 
 def test_imports_go_downwards_only() -> None:
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("lint-imports"))], cwd=ROOT, capture_output=True, text=True, check=False
+        [str(Path(sys.executable).with_name("lint-imports"))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
 
@@ -34,7 +38,9 @@ def test_a_shim_is_thin(shim: Path) -> None:
     top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     modules = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in top}
     assert modules <= {"kfp", "typing"}, "a shim imports only kfp at module level"
-    arithmetic = [node for node in ast.walk(tree) if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Div)]
+    arithmetic = [
+        node for node in ast.walk(tree) if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Div)
+    ]
     assert not arithmetic, "arithmetic belongs in the step's plain Python"
 
 

@@ -1,0 +1,114 @@
+"""The command line as a stranger meets it: help, one line for an error, the documented exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def osteogate(*words: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OSTEOGATE_ROOT": str(ROOT)}
+    if home is not None:
+        environment["OSTEOGATE_HOME"] = str(home)
+    command = [str(Path(sys.executable).with_name("osteogate")), *words]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    assert "Traceback" not in done.stderr + done.stdout
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("run",),
+        ("predict",),
+        ("simulate",),
+        ("validate",),
+        ("compile",),
+        ("drift",),
+        ("doctor",),
+        ("serve",),
+        ("serve", "start"),
+        ("dashboard",),
+        ("cohort",),
+    ],
+    ids=" ".join,
+)
+def test_every_command_has_help(words: tuple[str, ...]) -> None:
+    done = osteogate(*words, "--help")
+    assert done.returncode == 0
+    assert "Usage: osteogate" in done.stdout
+
+
+def test_an_unknown_option_is_a_usage_error() -> None:
+    done = osteogate("run", "--fast")
+    assert done.returncode == 2
+    assert "--fast" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_policy_is_named(tmp_path: Path) -> None:
+    done = osteogate("run", "--policy", "strict", home=tmp_path)
+    assert done.returncode == 2
+    assert "demo" in one_line(done)
+
+
+def test_nothing_to_resume_says_so(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    command = [str(Path(sys.executable).with_name("osteogate")), "run", "--resume"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OSTEOGATE_ROOT": str(tmp_path)},
+    )
+    assert done.returncode == 2
+    assert "nothing to resume" in one_line(done)
+
+
+def test_validating_what_is_no_cohort_is_refused_as_input(tmp_path: Path) -> None:
+    done = osteogate("validate", str(tmp_path), home=tmp_path / "home")
+    assert done.returncode == 3
+    assert "cohort.json" in one_line(done)
+
+
+def test_running_on_what_is_no_cohort_is_refused_as_input(tmp_path: Path) -> None:
+    done = osteogate("run", "--data", str(tmp_path / "none"), home=tmp_path / "home")
+    assert done.returncode == 3
+    assert "cohort.json" in one_line(done)
+
+
+def test_doctor_answers_in_json() -> None:
+    done = osteogate("doctor", "--json")
+    names = {item["name"] for item in json.loads(done.stdout)}
+    assert {"Python 3.11", "pinned packages", "libpython3.11.so.1.0", "disk"} <= names
+
+
+def test_predict_on_an_empty_folder_is_refused_with_a_code(tmp_path: Path) -> None:
+    done = osteogate("predict", str(tmp_path), home=tmp_path / "home")
+    assert done.returncode == 3
+    assert "EMPTY_INPUT" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_compile_writes_a_file_or_names_what_is_wrong(tmp_path: Path) -> None:
+    done = osteogate("compile", "-o", str(tmp_path / "p.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "p.yaml").stat().st_size > 1000
+    done = osteogate("compile", "-o", str(tmp_path / "q.yaml"), "--params", str(tmp_path / "none.yaml"))
+    assert done.returncode == 2
+    assert "none.yaml" in one_line(done)

@@ -1,0 +1,106 @@
+"""The compiled pipeline: an image for every step, the GPU on training, defaults that parse back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from components.step import Site
+from models.errors import ParameterError
+from pipelines.compile_pipeline import compile_pipeline
+from pipelines.steps import STEPS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    out = tmp_path_factory.mktemp("compiled") / "osteogate.yaml"
+    compile_pipeline(
+        root=ROOT,
+        params_file=ROOT / "params.yaml",
+        site_file=ROOT / "infra/kubernetes/site.yaml",
+        out=out,
+        policy="production",
+        image="registry.example.org/osteogate:abc",
+    )
+    return list(yaml.safe_load_all(out.read_text()))
+
+
+def test_it_is_a_valid_pipeline_spec(documents: list[dict]) -> None:
+    json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec(), ignore_unknown_fields=False)
+
+
+def test_every_step_has_the_image_and_no_step_installs_packages(documents: list[dict]) -> None:
+    executors = documents[0]["deploymentSpec"]["executors"]
+    assert {name.removeprefix("exec-") for name in executors} == {step.task for step in STEPS}
+    for executor in executors.values():
+        assert executor["container"]["image"] == "registry.example.org/osteogate:abc"
+        assert "pip install" not in " ".join(executor["container"]["command"])
+
+
+def test_only_training_asks_for_a_gpu(documents: list[dict]) -> None:
+    executors = documents[0]["deploymentSpec"]["executors"]
+    asking = {
+        name: executor["container"]["resources"]["accelerator"]["resourceType"]
+        for name, executor in executors.items()
+        if "accelerator" in executor["container"].get("resources", {})
+    }
+    assert asking == {"exec-train-resnet50": "nvidia.com/gpu"}
+
+
+def test_every_step_mounts_the_shared_volume(documents: list[dict]) -> None:
+    platform = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert {name for name, executor in platform.items() if executor.get("pvcMount")} == set(
+        documents[0]["deploymentSpec"]["executors"]
+    )
+
+
+def test_defaults_are_the_parameters_of_this_checkout(documents: list[dict]) -> None:
+    inputs = documents[0]["root"]["inputDefinitions"]["parameters"]
+    spec = json.loads(inputs["train_spec"]["defaultValue"])
+    assert spec["params"]["train"]["arch"] == "resnet50"
+    assert len(spec["code"]) == 16
+    Site.model_validate_json(inputs["site"]["defaultValue"])
+    assert inputs["policy"]["defaultValue"] == "production"
+
+
+def test_only_what_passed_the_gate_is_deployed(documents: list[dict]) -> None:
+    tasks = documents[0]["root"]["dag"]["tasks"]
+    condition = next(task for name, task in tasks.items() if name.startswith("condition"))
+    assert "promoted" in condition["triggerPolicy"]["condition"]
+    inner = documents[0]["components"][condition["componentRef"]["name"]]["dag"]["tasks"]
+    assert set(inner) == {"deploy-triton", "detect-drift"}
+    assert not {"deploy-triton", "detect-drift"} & set(tasks)
+
+
+def test_gate_deploy_and_drift_are_never_reused(documents: list[dict]) -> None:
+    found = {}
+    for component in [documents[0]["root"], *documents[0]["components"].values()]:
+        for name, task in component.get("dag", {}).get("tasks", {}).items():
+            found[name] = bool(task.get("cachingOptions", {}).get("enableCache"))
+    assert not any(
+        found[name] for name in ("gate-promotion", "deploy-triton", "detect-drift", "fetch-champion")
+    )
+    assert all(
+        found[name] for name in ("ingest-dicom", "validate-dicom", "prepare-vertebrae", "train-resnet50")
+    )
+
+
+def test_a_wrong_site_file_is_named(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text("root: /opt\nimages: x\n")
+    with pytest.raises(ParameterError, match=r"images: unknown key"):
+        compile_pipeline(
+            root=ROOT,
+            params_file=ROOT / "params.yaml",
+            site_file=site,
+            out=tmp_path / "o.yaml",
+            policy="demo",
+        )
+    assert not (tmp_path / "o.yaml").exists()

@@ -1,0 +1,63 @@
+"""params.yaml: wrong keys and ranges are named, all of them in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from models.errors import ParameterError
+from pipelines.params import SECTIONS, read_params
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_checkouts_own_file_is_accepted() -> None:
+    assert set(read_params(ROOT / "params.yaml")) == set(SECTIONS)
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "words"),
+    [
+        ("train", {"epochz": 3}, ["train.epochz", "unknown key", "epochs"]),
+        ("train", {"epochs": 0}, ["train.epochs", "found 0"]),
+        ("train", {"epochs": "many"}, ["train.epochs", "'many'"]),
+        ("train", {"arch": "vgg"}, ["train.arch", "resnet50"]),
+        ("simulate", {"patients": -4}, ["simulate.patients", "-4"]),
+        ("gate", {"policies": {}}, ["gate"]),
+    ],
+)
+def test_a_wrong_value_is_named(tmp_path: Path, section: str, change: dict, words: list[str]) -> None:
+    document = yaml.safe_load((ROOT / "params.yaml").read_text())
+    document[section] = {**document[section], **change}
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(document))
+    with pytest.raises(ParameterError) as caught:
+        read_params(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("train: [", "not valid YAML"), ("- a\n- b\n", "expected a mapping"), ("", "expected a mapping")],
+)
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, word: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParameterError, match=word):
+        read_params(path)
+
+
+def test_a_missing_file_or_section_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="cannot be read"):
+        read_params(tmp_path / "none.yaml")
+    document = yaml.safe_load((ROOT / "params.yaml").read_text())
+    del document["gate"]
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump({**document, "gates": {}}))
+    with pytest.raises(ParameterError, match=r"unknown section gates.*section gate is missing"):
+        read_params(path)
