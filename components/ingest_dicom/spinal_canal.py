@@ -10,6 +10,7 @@ from scipy.ndimage import (
     center_of_mass,
     gaussian_filter,
     label,
+    maximum_filter1d,
     median_filter,
 )
 
@@ -18,14 +19,15 @@ from components.ingest_dicom.body_grid import BodyGrid
 BONE_HU = 150.0
 DENSE_BONE_HU = 250.0
 # A lumbar canal is 15-30 mm wide and 12-25 mm deep; the ring that a threshold leaves is somewhat narrower.
-CANAL_AREA_MM2 = (60.0, 520.0)
+CANAL_AREA_MM2 = (40.0, 520.0)
 CANAL_HU = (-60.0, 110.0)
 COLUMN_SIGMA_MM = 10.0
 BODY_HU = -200.0
 FROM_MIDLINE_MM = 50.0
-WINDOW_MM = (60.0, 45.0)  # y, x: how far the column may bend away from where its bone adds up most
+WINDOW_MM = (70.0, 45.0)  # y, x: how far the column may bend away from where its bone adds up most
 FROM_BODY_CENTRE_MM = 26.0  # a lumbar body is 30-36 mm deep, the canal begins behind it
 PLANES_MIN = 4
+LEVEL_PLANES = 7  # of 4 mm: most of the distance from arch to arch
 
 
 def body_centres_from_canal(grid: BodyGrid) -> NDArray[np.float64]:
@@ -50,15 +52,23 @@ def _canal_centres(grid: BodyGrid) -> list[tuple[float, float, float]]:
     window = _column_window(grid)
     pixel_mm2 = float(grid.step_mm[1] * grid.step_mm[2])
     centres = []
-    for index, plane in enumerate(grid.hu[:, window[0], window[1]]):
-        bone = binary_closing(plane > BONE_HU, iterations=2)
+    column = grid.hu[:, window[0], window[1]]
+    # The brightest of neighbouring planes: arches close the ring between pedicles, endplates fill the body,
+    # and only the canal is bone at no level.
+    brightest = maximum_filter1d(column, LEVEL_PLANES, axis=0, mode="nearest")
+    for index, (plane, bright) in enumerate(zip(column, brightest, strict=True)):
+        bone = binary_closing(bright > BONE_HU, iterations=1)
         holes, count = label(binary_fill_holes(bone) & ~bone)
         canals = [hole for hole in range(1, count + 1) if _like_a_canal(plane[holes == hole], pixel_mm2)]
         if not canals:
-            continue  # between two arches no ring is closed; the planes above and below carry the track
+            continue  # no closed ring here; the planes above and below carry the track
         # of two holes in the column the canal is the one behind: the other is the marrow of the body
-        row, column = max(center_of_mass(holes == hole) for hole in canals)
-        z, y, x = grid.origin_mm + grid.step_mm * (index, row + window[0].start, column + window[1].start)
+        y_index, x_index = max(center_of_mass(holes == hole) for hole in canals)
+        z, y, x = grid.origin_mm + grid.step_mm * (
+            index,
+            y_index + window[0].start,
+            x_index + window[1].start,
+        )
         centres.append((float(z), float(y), float(x)))
     return centres
 
