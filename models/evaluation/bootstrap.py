@@ -62,11 +62,12 @@ def bootstrap(
     rows = [np.flatnonzero(of_row == patient) for patient in range(int(of_row.max()) + 1)]
     if len(rows) < 2:
         return undefined("one patient only: nothing to resample", n, method, positives)
+    single = len(rows) == n  # one row a patient: any numbering of patients will do
     generator = np.random.default_rng(how.seed)
     drawn = []
     for _ in range(how.draws):
         chosen = generator.integers(0, len(rows), len(rows))
-        result = statistic(np.concatenate([rows[patient] for patient in chosen]))
+        result = statistic(chosen if single else np.concatenate([rows[patient] for patient in chosen]))
         if result is not None:
             drawn.append(result)
     if len(drawn) < (1 - MAXIMUM_UNDEFINED_SHARE) * how.draws:

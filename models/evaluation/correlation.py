@@ -73,7 +73,11 @@ def is_constant(values: NDArray[np.float64]) -> bool:
 
 def plain_pearson_r(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
     """Pearson r without interval; None when a side is constant or there are fewer than two pairs."""
-    if len(a) < 2 or is_constant(a) or is_constant(b):
+    n = len(a)
+    if n < 2:
         return None
-    da, db = a - a.mean(), b - b.mean()
-    return float(np.clip(da @ db / math.sqrt((da @ da) * (db @ db)), -1, 1))
+    da, db = a - a.sum() / n, b - b.sum() / n
+    saa, sbb = float(da @ da), float(db @ db)
+    if saa <= n * (_RELATIVE_SPREAD * a[0]) ** 2 or sbb <= n * (_RELATIVE_SPREAD * b[0]) ** 2:
+        return None
+    return min(1.0, max(-1.0, float(da @ db) / math.sqrt(saa * sbb)))

@@ -88,7 +88,7 @@ def render(report: EvaluationReport, figures: Mapping[str, str]) -> str:
 
 def _cell(metrics: Mapping[str, Metric], name: str, digits: int) -> str:
     metric = metrics.get(name)
-    return "–" if metric is None else metric.words(digits)
+    return "–" if metric is None else _together(metric.words(digits))
 
 
 def _paper_cell(figures: Mapping[str, PublishedFigure], name: str) -> str:
@@ -97,7 +97,12 @@ def _paper_cell(figures: Mapping[str, PublishedFigure], name: str) -> str:
         return "–"
     if figure.low is None or figure.high is None:
         return f"{figure.value:.2f}"
-    return f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]"
+    return _together(f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]")
+
+
+def _together(words: str) -> str:
+    """An interval is not torn apart by the end of a line."""
+    return words if words.startswith("not defined") else words.replace(", ", ",\u00a0")
 
 
 def _inline(svg: str) -> str:
