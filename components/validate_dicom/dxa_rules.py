@@ -12,7 +12,7 @@ from components.validate_dicom.dxa_table import (
     WRONG,
 )
 from components.validate_dicom.params import ValidateParams
-from components.validate_dicom.rules import BatchRule, NoneOf, Present, Rule, RowsAtLeast, Unique, Within
+from components.validate_dicom.rules import BatchRule, NoneOf, Present, RowsAtLeast, Rule, Unique, Within
 from models.refusal import Code
 
 

@@ -6,16 +6,11 @@ from typing import Any, ClassVar, Literal
 
 import pandas as pd
 from great_expectations.execution_engine import PandasExecutionEngine
-from great_expectations.expectations.expectation import (
-    ColumnPairMapExpectation,
-    render_suite_parameter_string,
-)
+from great_expectations.expectations.expectation import ColumnPairMapExpectation
 from great_expectations.expectations.metrics.map_metric_provider import (
     ColumnPairMapMetricProvider,
     column_pair_condition_partial,
 )
-from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
-from great_expectations.render.renderer.renderer import renderer
 
 _METRIC = "column_pair_values.agree_within_tolerance"
 
@@ -46,21 +41,3 @@ class ExpectDeclaredToMatchMeasured(ColumnPairMapExpectation):
 
     tolerance: float
     ignore_row_if: Literal["either_value_is_missing"] = "either_value_is_missing"
-
-    @classmethod
-    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
-    @render_suite_parameter_string
-    def _prescriptive_renderer(
-        cls, configuration: Any = None, result: Any = None, runtime_configuration: Any = None, **kwargs: Any
-    ) -> list[RenderedStringTemplateContent]:
-        settings = configuration.kwargs if configuration is not None else {}
-        return [
-            RenderedStringTemplateContent(
-                content_block_type="string_template",
-                string_template={
-                    "template": "$column_A must lie within $tolerance of $column_B.",
-                    "params": {key: settings.get(key) for key in ("column_A", "column_B", "tolerance")},
-                    "styling": {"default": {"classes": ["badge", "badge-secondary"]}},
-                },
-            )
-        ]

@@ -44,8 +44,8 @@ class IntakeCounts:
     @property
     def other_lines(self) -> tuple[str, ...]:
         """Lines for people: how many of which kind with which code."""
-        groups = self.others.groupby(["kind", "code"]).size()
-        return tuple(f"{count} {kind} ({code})" for (kind, code), count in groups.items())
+        groups = self.others.groupby(["kind", "code"]).size().reset_index(name="count")
+        return tuple(f"{row['count']} {row['kind']} ({row['code']})" for _, row in groups.iterrows())
 
 
 def read_intake_counts(intake: Path) -> IntakeCounts:

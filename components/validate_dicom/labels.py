@@ -42,4 +42,4 @@ def accepted_frame(pairs: pd.DataFrame) -> pd.DataFrame:
         frame[column] = flagged
     for column in _TEXTS:
         frame[column] = frame[column].where(frame[column].notna(), "").astype("str")
-    return frame.astype({column: "int64" for column in _COUNTS}).reset_index(drop=True)
+    return frame.astype(dict.fromkeys(_COUNTS, "int64")).reset_index(drop=True)

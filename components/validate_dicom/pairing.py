@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import date
 
 import pandas as pd
 
@@ -51,9 +53,11 @@ def pair(series: pd.DataFrame, exams: pd.DataFrame, params: ValidateParams) -> P
     rows: list[dict[str, object]] = []
     series_left: dict[str, str] = {}
     exams_left: dict[int, int] = {}
-    for patient in sorted({*series["patient"].dropna(), *exams["patient"].dropna()}):
-        own_series = series[series["patient"] == patient]
-        own_exams = exams[exams["patient"] == patient]
+    series_of = {str(patient): own for patient, own in series.groupby("patient")}
+    exams_of = {str(patient): own for patient, own in exams.groupby("patient")}
+    for patient in sorted({*series_of, *exams_of}):
+        own_series = series_of.get(patient, series.iloc[:0])
+        own_exams = exams_of.get(patient, exams.iloc[:0])
         candidates = [
             (_rank(scan, own_exams, params), scan, _nearest(scan, own_exams))
             for _, scan in own_series.iterrows()
@@ -66,32 +70,40 @@ def pair(series: pd.DataFrame, exams: pd.DataFrame, params: ValidateParams) -> P
             scan, exam = None, own_exams.iloc[-1]
         if exam is not None:
             exams_left.update({int(row): int(exam["row"]) for row in own_exams["row"] if row != exam["row"]})
-        rows.append(_pair_row(str(patient), scan, exam))
+        rows.append(_pair_row(patient, scan, exam))
     return Pairing(pd.DataFrame(rows, columns=_columns()), series_left, exams_left)
 
 
 def days_between(acquisition_date: object, exam_date: object) -> float:
     """Whole days between two ISO dates; NaN when one is missing or none."""
-    first, second = (pd.to_datetime(value, errors="coerce") for value in (acquisition_date, exam_date))
-    return float("nan") if pd.isna(first) or pd.isna(second) else float(abs((first - second).days))
+    first, second = _date(acquisition_date), _date(exam_date)
+    return math.nan if first is None or second is None else float(abs((first - second).days))
+
+
+def _date(text: object) -> date | None:
+    try:
+        return date.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _nearest(scan: pd.Series, exams: pd.DataFrame) -> pd.Series | None:
     if exams.empty:
         return None
-    days = exams["exam_date"].map(lambda exam_date: days_between(scan["acquisition_date"], exam_date))
-    return exams.loc[days.fillna(float("inf")).idxmin()]
+    days = [days_between(scan["acquisition_date"], exam_date) for exam_date in exams["exam_date"]]
+    places = range(len(days))
+    return exams.iloc[min(places, key=lambda place: math.inf if math.isnan(days[place]) else days[place])]
 
 
 def _rank(scan: pd.Series, exams: pd.DataFrame, params: ValidateParams) -> tuple[object, ...]:
     exam = _nearest(scan, exams)
-    days = days_between(scan["acquisition_date"], exam["exam_date"]) if exam is not None else float("nan")
-    distance = float("inf") if pd.isna(days) else days
+    days = days_between(scan["acquisition_date"], exam["exam_date"]) if exam is not None else math.nan
+    distance = math.inf if math.isnan(days) else days
     thickness = scan["slice_thickness_mm"]
     return (
         distance > params.dxa_days_max,
         _KERNEL_ORDER.get(scan["kernel_class"], len(_KERNEL_ORDER)),
-        float("inf") if pd.isna(thickness) else float(thickness),
+        math.inf if pd.isna(thickness) else float(thickness),
         distance,
         str(scan["series"]),
     )

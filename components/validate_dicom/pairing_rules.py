@@ -8,8 +8,8 @@ from components.validate_dicom.params import ValidateParams
 from components.validate_dicom.rules import (
     BatchRule,
     Present,
-    Rule,
     RowsAtLeast,
+    Rule,
     Same,
     Severity,
     Unless,

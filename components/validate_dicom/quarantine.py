@@ -12,6 +12,12 @@ from components.validate_dicom.tables import QuarantineRow
 from components.validate_dicom.validation import Finding
 from models.refusal import MEANINGS, Code
 
+# [no partner at all, partner read but in quarantine]
+_ABSENT = {
+    Code.CT_MISSING: ("no CT series of this patient was read", "the patient's CT series are in quarantine"),
+    Code.DXA_MISSING: ("the patient is not in the DXA table", "the patient's DXA exams are in quarantine"),
+}
+
 
 def quarantine_series(findings: Iterable[Finding], series: pd.DataFrame) -> list[QuarantineRow]:
     """Critical findings on the series table; `series` has columns series and patient."""
@@ -34,17 +40,27 @@ def quarantine_exams(findings: Iterable[Finding], exams: pd.DataFrame) -> list[Q
     ]  # fmt: skip
 
 
-def quarantine_pairs(findings: Iterable[Finding], pairs: pd.DataFrame) -> list[QuarantineRow]:
-    """Critical findings on the pairing table: series and exam of the patient are held back together."""
+def quarantine_pairs(
+    findings: Iterable[Finding], pairs: pd.DataFrame, series: pd.DataFrame, exams: pd.DataFrame
+) -> list[QuarantineRow]:
+    """Critical findings on the pairing table: series and exam of the patient are held back together.
+
+    Parameters
+    ----------
+    series, exams
+        All that was read: a partner may be missing because it is in quarantine itself.
+    """
     by_patient = pairs.set_index("patient")
-    rows = []
+    read = {Code.CT_MISSING: set(series["patient"]), Code.DXA_MISSING: set(exams["patient"])}
+    rows: list[QuarantineRow] = []
     for one in _critical(findings):
         pair = by_patient.loc[one.key]
-        series = "" if pd.isna(pair["series"]) else str(pair["series"])
-        dxa_row = 0 if pd.isna(pair["row"]) else int(pair["row"])
-        rows.append(
-            QuarantineRow("pairing", one.key, one.key, series, dxa_row, one.code, one.basis, one.found)
-        )
+        of_pair: str = "" if pd.isna(pair["series"]) else str(pair["series"])
+        dxa_row: int = 0 if pd.isna(pair["row"]) else int(pair["row"])
+        found = one.found
+        if one.code in read:
+            found = _ABSENT[one.code][one.key in read[one.code]]
+        rows.append(QuarantineRow("pairing", one.key, one.key, of_pair, dxa_row, one.code, one.basis, found))
     return rows
 
 

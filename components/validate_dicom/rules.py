@@ -293,6 +293,15 @@ class Rule:
             failed &= ~frame[self.unless.column].isin(self.unless.values)
         return failed
 
+    def words(self) -> str:
+        """The rule in one line: code, what is expected, why, and what to do otherwise."""
+        columns = " and ".join(self.check.columns).replace("_state", "")
+        besides = f", unless {self.unless.column} is {' or '.join(self.unless.values)}" if self.unless else ""
+        return (
+            f"{self.code} ({self.severity}): {columns}: {self.check.accepted()}{besides}. {self.reason} "
+            f"Otherwise: {MEANINGS[self.code].action}."
+        )
+
     def found(self, row: pd.Series) -> str:
         """What a failing row holds and what would be accepted, in one line."""
         values = ", ".join(f"{column} {_shown(row[column])}" for column in self.check.columns)
@@ -306,6 +315,13 @@ class BatchRule:
     check: BatchCheck
     reason: str
     severity: Severity = Severity.CRITICAL
+
+    def words(self) -> str:
+        """The rule in one line."""
+        if isinstance(self.check, HasColumns):
+            return f"({self.severity}) columns: {', '.join(self.check.names)}. {self.reason}"
+        whose = f" with {self.check.column} {self.check.value}" if self.check.column else ""
+        return f"({self.severity}) at least {self.check.rows} rows{whose}. {self.reason}"
 
 
 def _shown(value: Any) -> str:

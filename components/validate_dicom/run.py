@@ -159,7 +159,7 @@ def _judge(
         of_pairs = validation.check(
             "pairing", pairs, "patient", pairing_batch_rules(params), pairing_rules(params)
         )
-        quarantine += quarantine_pairs(of_pairs.rows, pairs)
+        quarantine += quarantine_pairs(of_pairs.rows, pairs, series, exams)
     accepted = pairs[~pairs["patient"].isin(of_pairs.refused_keys)]
     findings = (of_series, of_exams, of_pairs)
     warnings = [line for table in findings for line in table.batch_warnings]
@@ -192,7 +192,7 @@ def _write(
         write_table(accepted, beside / ACCEPTED_FILE)
         write_table(quarantine_frame(quarantine), beside / QUARANTINE_FILE)
         validation.write_data_docs(beside / "data_docs")
-        make_offline(beside / "data_docs", summary.data_kind)
+        make_offline(beside / "data_docs", validation.outcomes, summary.data_kind)
         facts = PageFacts(
             counts=summary.counts,
             codes=summary.codes,

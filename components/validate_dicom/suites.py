@@ -19,19 +19,19 @@ from components.validate_dicom.rules import (
     NoneOf,
     OneOf,
     Present,
-    Rule,
     RowsAtLeast,
+    Rule,
     Same,
     Unique,
     Within,
 )
-from models.refusal import MEANINGS
 
 
 def build_suite(name: str, batch_rules: Sequence[BatchRule], rules: Sequence[Rule]) -> gx.ExpectationSuite:
     """One suite: batch expectations first, then one expectation per rule.
 
-    Each expectation's `meta` names its place in the list, its code and basis; its `notes` the clinical reason.
+    Each expectation's `meta` names its place in the list, its code and basis; its description the rule and its
+    clinical reason in words.
     """
     expectations = [
         *(_batch_expectation(rule, index) for index, rule in enumerate(batch_rules)),
@@ -41,7 +41,7 @@ def build_suite(name: str, batch_rules: Sequence[BatchRule], rules: Sequence[Rul
 
 
 def _batch_expectation(rule: BatchRule, index: int) -> Any:
-    common = {"severity": rule.severity.value, "notes": rule.reason, "meta": {"batch_rule": index}}
+    common = {"severity": rule.severity.value, "description": rule.words(), "meta": {"batch_rule": index}}
     match rule.check:
         case HasColumns(names):
             return gxe.ExpectTableColumnsToMatchSet(column_set=list(names), exact_match=False, **common)
@@ -56,7 +56,7 @@ def _batch_expectation(rule: BatchRule, index: int) -> Any:
 def _row_expectation(rule: Rule, index: int) -> Any:
     common: dict[str, Any] = {
         "severity": rule.severity.value,
-        "notes": f"**{rule.code}**: {rule.reason} Otherwise: {MEANINGS[rule.code].action}.",
+        "description": rule.words(),
         "meta": {"rule": index, "code": rule.code.value, "basis": rule.basis.value, "reason": rule.reason},
     }
     if rule.unless is not None:

@@ -52,11 +52,23 @@ class TableFindings:
         return {finding.key for finding in self.rows if finding.severity is Severity.CRITICAL}
 
 
+@dataclass(frozen=True)
+class SuiteOutcome:
+    """How one suite went, for the index of the pages."""
+
+    table: str
+    rows: int
+    expectations: int
+    broken: int
+
+
 @dataclass
 class Validation:
     """One Great Expectations context over the tables of one run."""
 
     context: Any = field(init=False)
+    source: Any = field(init=False)
+    outcomes: list[SuiteOutcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         logging.getLogger("great_expectations").setLevel(logging.ERROR)
@@ -96,6 +108,8 @@ class Validation:
             When an expectation cannot be evaluated.
         """
         results = self._results(table, frame, key, batch_rules, rules)
+        broken = sum(not result.success for result in results)
+        self.outcomes.append(SuiteOutcome(table, len(frame), len(results), broken))
         warnings = _batch_findings(table, results, batch_rules)
         by_key = frame.set_index(frame[key].astype(str), drop=False)
         findings: list[Finding] = []

@@ -65,7 +65,7 @@ def write_exams(path: Path, exams: list[dict[str, str]]) -> Path:
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_intake(tmp_path: Path) -> Callable[..., Path]:
     """Write an intake of series (changes to the sound one; `patient` is a PatientID) and other files."""
 
@@ -86,7 +86,7 @@ def make_intake(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_dxa(tmp_path: Path) -> Callable[[list[dict[str, str]]], Path]:
     return lambda exams: write_exams(tmp_path / "dxa.csv", exams)
 
