@@ -61,10 +61,15 @@ def start_dashboards(
             f"--port={ports['http']}",
         ]
 
-    return {
-        MLFLOW: _start(home, MLFLOW, mlflow, mlflow_port, host, "/health"),
-        EVIDENTLY: _start(home, EVIDENTLY, evidently, evidently_port, host, "/api/version"),
-    }
+    states = service.start_all(
+        home,
+        [
+            (_spec(MLFLOW, mlflow, mlflow_port, host), lambda state: answers(state, "/health")),
+            (_spec(EVIDENTLY, evidently, evidently_port, host), lambda state: answers(state, "/api/version")),
+        ],
+        timeout_s=START_TIMEOUT_S,
+    )
+    return {state.name: state for state in states}
 
 
 def stop_dashboards(home: Path) -> dict[str, bool]:
@@ -77,27 +82,6 @@ def dashboard_status(home: Path) -> dict[str, ServiceState | None]:
     return {name: service.status(home, name) for name in (MLFLOW, EVIDENTLY)}
 
 
-def _start(
-    home: Path,
-    name: str,
-    command: Callable[[str, Mapping[str, int]], list[str]],
-    port: int,
-    host: str,
-    probe_path: str,
-) -> ServiceState:
-    spec = ServiceSpec(
-        name=name,
-        command=command,
-        ports={"http": port},
-        url="http://{host}:{http}",
-        environment=QUIET,
-        host=host,
-    )
-    return service.start(
-        home, spec, probe=lambda state: answers(state, probe_path), timeout_s=START_TIMEOUT_S
-    )
-
-
 def answers(state: ServiceState, path: str = "/") -> bool:
     """Whether a GET of the path is answered with 200."""
     host = LOCALHOST if state.host == "0.0.0.0" else state.host
@@ -107,3 +91,16 @@ def answers(state: ServiceState, path: str = "/") -> bool:
             return bool(reply.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def _spec(
+    name: str, command: Callable[[str, Mapping[str, int]], list[str]], port: int, host: str
+) -> ServiceSpec:
+    return ServiceSpec(
+        name=name,
+        command=command,
+        ports={"http": port},
+        url="http://{host}:{http}",
+        environment=QUIET,
+        host=host,
+    )

@@ -7,7 +7,6 @@ pid and start time together, and its helpers by a token in their environment: a 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import subprocess
 import time
@@ -19,10 +18,8 @@ from pathlib import Path
 
 import psutil
 import structlog
-from pydantic import ValidationError
 
 from models.errors import ServiceUnavailableError
-from models.params import Section
 from monitoring.service_process import (
     TOKEN_VARIABLE,
     choose_port,
@@ -32,6 +29,7 @@ from monitoring.service_process import (
     processes_of,
     remove_shared_memory,
 )
+from monitoring.service_state import ServiceState, read_state, state_file, write_state
 
 LOCALHOST = "127.0.0.1"
 log = structlog.get_logger()
@@ -43,37 +41,6 @@ class ServiceStartError(ServiceUnavailableError):
 
 class ServiceStopError(ServiceUnavailableError):
     """Processes of the service could not be ended."""
-
-
-class ServiceState(Section):
-    """What is known about a started service; servers/<name>.json.
-
-    Attributes
-    ----------
-    create_time
-        Start of the process, seconds since the epoch.
-    ports, usual_ports
-        By role; they differ where the usual one was taken.
-    """
-
-    name: str
-    pid: int
-    create_time: float
-    token: str
-    host: str
-    ports: dict[str, int]
-    usual_ports: dict[str, int]
-    url: str
-    log: Path
-    shared_memory_prefix: str = ""
-
-    def moved_ports(self) -> dict[str, tuple[int, int]]:
-        """Role -> (usual port, port in use) where the usual one was taken."""
-        return {
-            role: (usual, self.ports[role])
-            for role, usual in self.usual_ports.items()
-            if usual and self.ports[role] != usual
-        }
 
 
 Probe = Callable[[ServiceState], bool]
@@ -116,33 +83,67 @@ def start(home: Path, spec: ServiceSpec, *, probe: Probe, timeout_s: float) -> S
     ServiceStartError
         It ended, or did not answer within `timeout_s`; nothing of it is left running.
     """
+    return start_all(home, [(spec, probe)], timeout_s=timeout_s)[0]
+
+
+def start_all(
+    home: Path, services: Sequence[tuple[ServiceSpec, Probe]], *, timeout_s: float
+) -> list[ServiceState]:
+    """Start several at once and wait for all; if one fails, those started here are stopped again.
+
+    Raises
+    ------
+    ServiceStartError
+        As `start`.
+    """
     with _locked(home):
-        running = status(home, spec.name)
-        if running is not None:
-            return running
-        _clean_up(home, spec.name)
-        for attempt in (1, 2):
-            state = _launch(home, spec)
-            try:
-                wait_ready(state, probe, timeout_s=timeout_s)
-            except BaseException as error:
+        fresh: list[ServiceState] = []
+        states: list[ServiceState] = []
+        try:
+            for spec, _ in services:
+                state = status(home, spec.name)
+                if state is None:
+                    _clean_up(home, spec.name)
+                    state = _launch(home, spec)
+                    fresh.append(state)
+                states.append(state)
+            for place, (spec, probe) in enumerate(services):
+                if states[place] in fresh:
+                    states[place] = _awaited(home, spec, states[place], probe, timeout_s, fresh)
+        except BaseException:
+            for state in fresh:
                 _end(home, state, grace_s=5.0)
-                lost_race = isinstance(error, ServiceStartError) and not all(
-                    port_is_free(port, spec.host) for port in state.ports.values()
-                )
-                if (
-                    attempt == 1 and lost_race
-                ):  # another process took the port between the choice and the start
-                    log.warning("service_port_lost", service=spec.name, ports=state.ports)
-                    continue
-                raise
-            return state
-    raise AssertionError("the second attempt returns or raises")
+            raise
+        return states
+
+
+def _awaited(
+    home: Path,
+    spec: ServiceSpec,
+    state: ServiceState,
+    probe: Probe,
+    timeout_s: float,
+    fresh: list[ServiceState],
+) -> ServiceState:
+    """The state once it answers; a new one where another process took a port after we had chosen it."""
+    try:
+        wait_ready(state, probe, timeout_s=timeout_s)
+        return state
+    except ServiceStartError:
+        _end(home, state, grace_s=5.0)
+        fresh.remove(state)
+        if all(port_is_free(port, spec.host) for port in state.ports.values()):
+            raise
+    log.warning("service_port_lost", service=spec.name, ports=state.ports)
+    again = _launch(home, spec)
+    fresh.append(again)
+    wait_ready(again, probe, timeout_s=timeout_s)
+    return again
 
 
 def status(home: Path, name: str) -> ServiceState | None:
     """State of the service when its process lives, else None."""
-    state = _read_state(home, name)
+    state = read_state(home, name)
     return state if state is not None and leader(state.pid, state.create_time) is not None else None
 
 
@@ -155,7 +156,7 @@ def stop(home: Path, name: str, *, grace_s: float = 15.0) -> bool:
         False when there was nothing to stop.
     """
     with _locked(home):
-        state = _read_state(home, name)
+        state = read_state(home, name)
         if state is None:
             return False
         alive = bool(processes_of(state.pid, state.create_time, state.token))
@@ -232,7 +233,7 @@ def _launch(home: Path, spec: ServiceSpec) -> ServiceState:
         log=log_file,
         shared_memory_prefix=spec.shared_memory_prefix,
     )
-    _write_state(home, state)
+    write_state(home, state)
     log.info("service_started", service=spec.name, pid=state.pid, url=state.url, log=str(log_file))
     return state
 
@@ -243,37 +244,15 @@ def _end(home: Path, state: ServiceState, *, grace_s: float) -> None:
         raise ServiceStopError(f"{state.name}: processes {left} cannot be ended; end them, then stop again")
     if state.shared_memory_prefix:
         remove_shared_memory(state.shared_memory_prefix, since=state.create_time)
-    _state_file(home, state.name).unlink(missing_ok=True)
+    state_file(home, state.name).unlink(missing_ok=True)
     log.info("service_stopped", service=state.name, pid=state.pid)
 
 
 def _clean_up(home: Path, name: str) -> None:
     """What a killed service left behind goes before the next start."""
-    state = _read_state(home, name)
+    state = read_state(home, name)
     if state is not None:
         _end(home, state, grace_s=2.0)
-
-
-def _state_file(home: Path, name: str) -> Path:
-    return home / "servers" / f"{name}.json"
-
-
-def _read_state(home: Path, name: str) -> ServiceState | None:
-    path = _state_file(home, name)
-    try:
-        return ServiceState.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except (ValueError, ValidationError) as error:
-        log.warning("service_state_unreadable", file=str(path), reason=type(error).__name__)
-        return None
-
-
-def _write_state(home: Path, state: ServiceState) -> None:
-    path = _state_file(home, state.name)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(state.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
 
 
 def _log_hint(path: Path) -> str:

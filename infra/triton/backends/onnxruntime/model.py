@@ -35,7 +35,7 @@ class TritonPythonModel:
                 raise pb_utils.TritonModelException(f"{kind}s of the graph are {found}; expected {expected}")
 
     def execute(self, requests: list) -> list:
-        """Answer each request by itself: on a CPU a merged batch is no faster, and one bad request stays alone."""
+        """Answer each request by itself: merging is no faster on a CPU, and a bad request stays alone."""
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: object) -> object:
