@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from components.ingest_dicom.locations import SeriesLocation, read_locations
+from components.validate_dicom.tables import read_accepted as read_accepted_table
 from models.errors import InputError
 from models.levels import LEVELS
 
@@ -19,7 +20,7 @@ BMI = "bmi_kg_m2"
 
 
 class AcceptedTableError(InputError):
-    """The accepted table or the locations are missing, damaged, or do not fit together."""
+    """The accepted table lacks a column."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,10 @@ def read_accepted(accepted: Path, intake: Path, data: Path) -> list[AcceptedSeri
 
     Raises
     ------
-    AcceptedTableError, LocationsError
+    AcceptedTableError, ValidationTableError, LocationsError
         Naming the file and what it lacks.
     """
-    try:
-        table = pd.read_parquet(accepted)
-    except (OSError, ValueError) as error:
-        raise AcceptedTableError(f"{accepted}: cannot be read ({' '.join(str(error).split())})") from error
+    table = read_accepted_table(accepted.parent)
     locations = read_locations(intake)
     needed = [*TEXTS, *NUMBERS, BMI, *(part.format(level.lower()) for level in LEVELS for part in PER_LEVEL)]
     missing = [column for column in needed if column not in table.columns]

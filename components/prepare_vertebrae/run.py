@@ -88,8 +88,8 @@ def run(
 
     Raises
     ------
-    AcceptedTableError
-        When the inputs do not fit together.
+    AcceptedTableError, ValidationTableError, LocationsError
+        When the inputs are missing, damaged or do not fit together.
     NothingPreparedError
         When every series was refused; an earlier store stays.
     CropStoreWriteError, PrepareWriteError

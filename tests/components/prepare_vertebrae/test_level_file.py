@@ -1,0 +1,201 @@
+"""Reading levels from a table, a label map and a DICOM SEG, and refusing what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import highdicom as hd
+import nibabel
+import numpy as np
+import pytest
+from highdicom.sr.coding import CodedConcept
+from pydicom.uid import generate_uid
+
+from components.ingest_dicom.volume import Volume
+from components.prepare_vertebrae.level_file import read_levels
+from components.prepare_vertebrae.params import PrepareParams
+from models.levels import LEVELS
+from models.refusal import Code, RefusedError
+
+SCT = {"L1": "66794005", "L2": "14293000", "L3": "36470004", "L4": "11994002"}
+
+
+def codes_of(call: Callable[[], object]) -> tuple[Code, ...]:
+    with pytest.raises(RefusedError) as refused:
+        call()
+    return refused.value.codes
+
+
+def write_table(path: Path, *rows: str, header: str = "level,x_mm,y_mm,z_mm") -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+GOOD = ("L1,1,2,100", "L2,1,2,66", "L3,1,2,31", "L4,1,2,-5")
+
+
+def test_a_table_of_centres(tmp_path: Path, params: PrepareParams) -> None:
+    levels = read_levels(write_table(tmp_path / "a.csv", "T12,1,2,133", *GOOD), params.levels)
+    np.testing.assert_array_equal(levels[1].centre_lps_mm, [1, 2, 66])
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "code"),
+    [
+        ((*GOOD, "L2,1,2,64"), "level,x_mm,y_mm,z_mm", Code.LEVELS_AMBIGUOUS),
+        (("L1,1,2,high", *GOOD[1:]), "level,x_mm,y_mm,z_mm", Code.LEVELS_UNREADABLE),
+        (("L1,1,2,nan", *GOOD[1:]), "level,x_mm,y_mm,z_mm", Code.LEVELS_UNREADABLE),
+        (GOOD, "level,x,y,z", Code.LEVELS_UNREADABLE),
+        ((), "level,x_mm,y_mm,z_mm", Code.LEVELS_MISSING),
+    ],
+)
+def test_tables_that_are_refused(
+    tmp_path: Path, params: PrepareParams, rows: tuple[str, ...], header: str, code: Code
+) -> None:
+    path = write_table(tmp_path / "a.csv", *rows, header=header)
+    assert codes_of(lambda: read_levels(path, params.levels)) == (code,)
+
+
+def test_a_table_for_several_series_gives_the_wanted_one(tmp_path: Path, params: PrepareParams) -> None:
+    rows = [f"1.2.3,{row}" for row in GOOD] + [f"1.2.9,{row.replace(',1,2,', ',50,60,')}" for row in GOOD]
+    path = write_table(tmp_path / "a.csv", *rows, header="series_instance_uid,level,x_mm,y_mm,z_mm")
+    assert read_levels(path, params.levels, series_instance_uid="1.2.9")[0].centre_lps_mm[0] == 50
+    other = codes_of(lambda: read_levels(path, params.levels, series_instance_uid="1.2.4"))
+    assert other == (Code.LEVELS_AMBIGUOUS,)
+
+
+def label_map(spine: Volume, centres: dict[str, np.ndarray], values: dict[str, int], path: Path) -> Path:
+    """Bodies as the fixture has them, each with an arch and a process that reach 45 mm behind it."""
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in spine.shape), indexing="ij"), axis=-1)
+    points = spine.index_to_lps(index)
+    labels = np.zeros(spine.shape, np.uint8)
+    for name, value in values.items():
+        away = points - centres[name]
+        body = np.all(np.abs(away) <= (20, 15, 13), axis=-1)
+        pedicles = (np.abs(np.abs(away[..., 0]) - 14) <= 4) & (away[..., 1] > 0) & (away[..., 1] < 30)
+        process = (np.abs(away[..., 0]) <= 5) & (away[..., 1] >= 28) & (away[..., 1] < 60)
+        labels[(body | pedicles | process) & (np.abs(away[..., 2]) <= 13)] = value
+        thin = (pedicles | process) & (np.abs(away[..., 2]) > 6)
+        labels[thin & (labels == value) & ~body] = 0
+    nibabel.save(nibabel.Nifti1Image(labels, np.diag([-1.0, -1.0, 1.0, 1.0]) @ spine.affine), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("scheme", "values"),
+    [
+        ("totalseg", dict(zip(LEVELS, (31, 30, 29, 28), strict=True))),
+        ("verse", dict(zip(LEVELS, range(20, 24), strict=True))),
+    ],
+)
+def test_whole_vertebrae_give_body_centres(
+    tmp_path: Path,
+    params: PrepareParams,
+    spine: Volume,
+    centres: dict[str, np.ndarray],
+    scheme: str,
+    values: dict,
+) -> None:
+    path = label_map(spine, centres, values, tmp_path / "labels.nii.gz")
+    for level in read_levels(path, params.levels, scheme=scheme):
+        # 2 x 2 x 3 mm voxels; the centroid of the whole mask would lie more than 6 mm behind
+        np.testing.assert_allclose(level.centre_lps_mm, centres[level.name], atol=1.6)
+
+
+def test_the_scheme_is_never_guessed(
+    tmp_path: Path, params: PrepareParams, spine: Volume, centres: dict[str, np.ndarray]
+) -> None:
+    path = label_map(spine, centres, {"L1": 31, "L2": 30}, tmp_path / "labels.nii.gz")
+    with pytest.raises(RefusedError, match="accepted: totalseg, verse") as refused:
+        read_levels(path, params.levels)
+    assert refused.value.codes == (Code.LEVELS_UNREADABLE,)
+    assert codes_of(lambda: read_levels(path, params.levels, scheme="other")) == (Code.LEVELS_UNREADABLE,)
+    assert codes_of(lambda: read_levels(path, params.levels, scheme="verse")) == (Code.LEVELS_NOT_IN_VIEW,)
+
+
+def test_one_label_over_two_vertebrae_is_refused(
+    tmp_path: Path, params: PrepareParams, spine: Volume, centres: dict[str, np.ndarray]
+) -> None:
+    path = label_map(spine, centres, {"L1": 31, "L2": 30, "L3": 30, "L4": 28}, tmp_path / "labels.nii.gz")
+    labels = nibabel.load(path)
+    assert codes_of(lambda: read_levels(path, params.levels, scheme="totalseg")) == (Code.LEVELS_AMBIGUOUS,)
+    assert labels.shape == spine.shape
+
+
+def write_seg(slices: list, labels: np.ndarray, path: Path, described: list[tuple[str, str | None]]) -> Path:
+    """A SEG by highdicom: segment label and SNOMED CT code per number; empty frames are left out."""
+    segments = [
+        hd.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=label,
+            segmented_property_category=CodedConcept("123037004", "SCT", "Anatomical Structure"),
+            segmented_property_type=CodedConcept(code or "51282000", "SCT", "Vertebra"),
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.MANUAL,
+        )
+        for number, (label, code) in enumerate(described, start=1)
+    ]
+    seg = hd.seg.Segmentation(
+        source_images=slices, pixel_array=labels, segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=segments, series_instance_uid=generate_uid(), series_number=2,
+        sop_instance_uid=generate_uid(), instance_number=1, manufacturer="test", manufacturer_model_name="test",
+        software_versions="1", device_serial_number="1",
+    )  # fmt: skip
+    seg.save_as(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bodies(
+    spine: Volume, write_series: Callable, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list, np.ndarray]:
+    """CT slices, and labels 1..4 for L1..L4 at the bodies of the synthetic spine."""
+    slices = write_series(spine, tmp_path_factory.mktemp("ct"))
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in spine.shape), indexing="ij"), axis=-1)
+    height_mm = spine.index_to_lps(index)[..., 2]
+    labels = np.zeros(spine.shape, np.uint8)
+    for number, centre_mm in enumerate((54.0, 18.0, -18.0, -54.0), start=1):
+        labels[(spine.hu == 140) & (np.abs(height_mm - centre_mm) < 16)] = number
+    return slices, labels
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        [(f"Segment {number}", SCT[name]) for number, name in enumerate(LEVELS)],
+        [(f"vertebrae_{name}", None) for name in LEVELS],
+        [(f"{name} vertebra", SCT[name]) for name in LEVELS],
+    ],
+)
+def test_a_dicom_seg_by_code_or_label(
+    tmp_path: Path, params: PrepareParams, bodies: tuple, centres: dict[str, np.ndarray], described: list
+) -> None:
+    path = write_seg(*bodies, tmp_path / "seg.dcm", described)
+    for level in read_levels(path, params.levels):
+        np.testing.assert_allclose(level.centre_lps_mm, centres[level.name], atol=1.6)
+
+
+@pytest.mark.parametrize(
+    ("described", "code"),
+    [
+        ([("liver", None)] * 4, Code.LEVELS_MISSING),
+        ([("L1-L2 disc", None), ("L2/L3 disc", None), ("liver", None), ("spine", None)], Code.LEVELS_MISSING),
+        ([("L1", SCT["L2"]), ("L2", None), ("L3", None), ("L4", None)], Code.LEVELS_AMBIGUOUS),
+        ([("L1", None), ("L1", None), ("L3", None), ("L4", None)], Code.LEVELS_AMBIGUOUS),
+        ([("L4", None), ("L3", None), ("L2", None), ("L1", None)], Code.LEVELS_AMBIGUOUS),  # upside down
+        ([("L1", None), ("x", None), ("y", None), ("z", None)], Code.LEVELS_TOO_FEW),
+    ],
+)
+def test_segs_that_are_refused(
+    tmp_path: Path, params: PrepareParams, bodies: tuple, described: list, code: Code
+) -> None:
+    path = write_seg(*bodies, tmp_path / "seg.dcm", described)
+    assert codes_of(lambda: read_levels(path, params.levels)) == (code,)
+
+
+@pytest.mark.parametrize("name", ["absent.csv", "noise.dcm", "noise.nii.gz", "noise.csv", "notes.txt"])
+def test_what_is_no_level_file_is_unreadable(tmp_path: Path, params: PrepareParams, name: str) -> None:
+    path = tmp_path / name
+    if not name.startswith("absent"):
+        path.write_bytes(bytes(range(256)) * 4)
+    assert codes_of(lambda: read_levels(path, params.levels, scheme="verse")) == (Code.LEVELS_UNREADABLE,)

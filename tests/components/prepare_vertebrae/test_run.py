@@ -1,0 +1,183 @@
+"""The step as a whole: store, refusals, counts that add up, order, and a full disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import models.crop_store
+from components.ingest_dicom.locations import Locations, SeriesLocation, write_locations
+from components.ingest_dicom.volume import Volume
+from components.prepare_vertebrae.image_statistics import STATISTICS
+from components.prepare_vertebrae.params import PrepareParams
+from components.prepare_vertebrae.run import NothingPreparedError, PrepareSummary, run
+from components.prepare_vertebrae.split import assign_split
+from components.validate_dicom.tables import write_table
+from models.crop_store import INDEX_COLUMNS, CropStoreWriteError, open_crop_store
+from models.errors import OsteoGateError
+
+KEY = b"a key of sixteen bytes or more"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    data: Path
+    intake: Path
+    accepted: Path
+
+    def run(self, out: Path, params: PrepareParams, workers: int = 1) -> PrepareSummary:
+        return run(
+            data=self.data, intake=self.intake, accepted=self.accepted, out=out, key=KEY, params=params,
+            data_version="abc", data_kind="simulated", workers=workers,
+        )  # fmt: skip
+
+
+def patient_in(split: str, params: PrepareParams) -> str:
+    """A patient hash that the split assigns to `split`."""
+    return next(f"p{n}" for n in range(1000) if assign_split(f"p{n}", params.split, KEY) == split)
+
+
+@pytest.fixture(scope="module")
+def cohort(
+    spine: Volume,
+    centres: dict,
+    params: PrepareParams,
+    write_series: Callable,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Cohort:
+    """Four patients on one CT: train, test with an invalid level, test without levels, calibration off the images."""
+    root = tmp_path_factory.mktemp("cohort")
+    write_series(spine, root / "series" / "a")
+    files = tuple(sorted(str(path.relative_to(root)) for path in (root / "series" / "a").iterdir()))
+    (root / "levels").mkdir()
+    for name, lift_mm in (("good", 0.0), ("cut", -22.0)):
+        lines = [f"{level},{c[0]},{c[1]},{c[2] + lift_mm}" for level, c in centres.items()]
+        (root / "levels" / f"{name}.csv").write_text("level,x_mm,y_mm,z_mm\n" + "\n".join(lines))
+    rows, places = [], {}
+    for number, (split, level_file, invalid) in enumerate(
+        [
+            ("train", "good", ()),
+            ("test", "good", ("l2",)),
+            ("calibration", None, ()),
+            ("validation", "cut", ("l1", "l2")),
+        ]
+    ):
+        series = f"s{number}"
+        row = {
+            "patient": patient_in(split, params), "series": series, "vendor": "GE", "kernel": "STANDARD",
+            "sex": "F", "dxa_device": "Hologic", "kvp": 120.0, "slice_thickness_mm": 3.0, "pixel_spacing_mm": 2.0,
+            "age_years": 60.0 + number, "bmi_kg_m2": 25.0, "bmd_l1_l4_g_cm2": 0.9, "tbs_l1_l4": 1.3,
+        }  # fmt: skip
+        for level in ("l1", "l2", "l3", "l4"):
+            row |= {f"bmd_{level}_g_cm2": 0.9, f"tbs_{level}": 1.3, f"invalid_{level}": level in invalid}
+        rows.append(row)
+        levels = f"levels/{level_file}.csv" if level_file else None
+        places[series] = SeriesLocation(files, levels, (), f"ID{number}", "")
+    intake = root / "intake"
+    intake.mkdir()
+    write_locations(Locations(places, {}), intake / "locations.json")
+    write_table(pd.DataFrame(rows), root / "accepted.parquet")
+    return Cohort(root, intake, root / "accepted.parquet")
+
+
+@pytest.fixture(scope="module")
+def prepared(
+    cohort: Cohort, params: PrepareParams, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, PrepareSummary]:
+    out = tmp_path_factory.mktemp("out") / "prepared"
+    return out, cohort.run(out, params)
+
+
+def test_crops_by_split_and_lateral_position(
+    prepared: tuple[Path, PrepareSummary], params: PrepareParams
+) -> None:
+    store = open_crop_store(prepared[0] / "crops")
+    index = store.index
+    assert list(index.columns) == list(INDEX_COLUMNS)
+    train = index[index["split"] == "train"]
+    assert sorted(train["lateral_offset_mm"].unique()) == [-6.0, 0.0, 6.0]
+    assert len(train) == 12
+    test = index[index["split"] == "test"]
+    assert list(test["level"]) == ["L1", "L3", "L4"]
+    assert set(test["lateral_offset_mm"]) == {0.0}
+    assert store.header.geometry == params.geometry
+    assert index["trabecular_hu"].to_numpy() == pytest.approx(140.0)
+
+
+def test_counts_add_up_and_every_loss_is_coded(prepared: tuple[Path, PrepareSummary]) -> None:
+    out, summary = prepared
+    counts = summary.counts
+    assert counts["series"] == 4 == counts["series_prepared"] + counts["series_refused"]
+    assert (
+        counts["levels"]
+        == 16
+        == (counts["levels_prepared"] + counts["levels_left_out"] + counts["levels_of_refused_series"])
+    )
+    assert counts["crops"] == 15 == counts["crops_train"] + counts["crops_test"]
+    refused = pd.read_parquet(out / "refused.parquet").set_index("series")
+    assert refused.loc["s1", ["level", "code"]].tolist() == ["L2", "DXA_LEVEL_INVALID"]
+    assert refused.loc["s2", "code"] == "LEVELS_MISSING"
+    # s3: L1 and L2 invalid, L4's crop reaches below the images: one level is left
+    assert refused.loc["s3", "code"] == "LEVELS_TOO_FEW"
+    assert "L4 LEVELS_NOT_IN_VIEW" in refused.loc["s3", "found"]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["counts"] == counts
+    assert manifest["data_version"] == "abc"
+
+
+def test_statistics_and_contact_sheet_for_review(prepared: tuple[Path, PrepareSummary]) -> None:
+    statistics = pd.read_parquet(prepared[0] / "statistics.parquet")
+    assert list(statistics.columns) == ["patient", "series", "vendor", *STATISTICS]
+    assert list(statistics["series"].sort_values()) == ["s0", "s1"]
+    sheet = np.asarray(Image.open(prepared[0] / "contact_sheet.png"))
+    assert sheet.max() > 100
+
+
+def test_the_number_of_processes_changes_nothing(
+    cohort: Cohort, prepared: tuple[Path, PrepareSummary], params: PrepareParams, tmp_path: Path
+) -> None:
+    cohort.run(tmp_path / "out", params, workers=2)
+    for name in ("hu.npy", "store.json"):
+        assert (tmp_path / "out" / "crops" / name).read_bytes() == (prepared[0] / "crops" / name).read_bytes()
+    pd.testing.assert_frame_equal(
+        open_crop_store(tmp_path / "out" / "crops").index, open_crop_store(prepared[0] / "crops").index
+    )
+
+
+def test_a_full_disk_leaves_the_old_store(
+    cohort: Cohort, params: PrepareParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    cohort.run(out, params)
+    before = {path.name: path.read_bytes() for path in (out / "crops").iterdir()}
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(models.crop_store.shutil, "copyfileobj", full)
+    with pytest.raises(CropStoreWriteError, match=r"No space left on device.*free disk space") as stopped:
+        cohort.run(out, params)
+    assert isinstance(stopped.value, OsteoGateError)
+    assert {path.name: path.read_bytes() for path in (out / "crops").iterdir()} == before
+    assert sorted(path.name for path in out.iterdir()) == [
+        "contact_sheet.png", "crops", "manifest.json", "refused.parquet", "statistics.parquet",
+    ]  # fmt: skip
+
+
+def test_nothing_prepared_is_an_input_error_and_writes_no_store(
+    cohort: Cohort, params: PrepareParams, tmp_path: Path
+) -> None:
+    table = pd.read_parquet(cohort.accepted)
+    (tmp_path / "in").mkdir()
+    write_table(table[table["series"] == "s2"], tmp_path / "in" / "accepted.parquet")
+    alone = Cohort(cohort.data, cohort.intake, tmp_path / "in" / "accepted.parquet")
+    with pytest.raises(NothingPreparedError, match="LEVELS_MISSING"):
+        alone.run(tmp_path / "out", params)
+    assert not (tmp_path / "out" / "crops").exists()
