@@ -76,7 +76,11 @@ def build_stack(patient: Patient) -> Stack:
         placed[upper] = position
         if lower is None:
             break
-        disc = c.DISC_HEIGHT_MM[upper] * patient.size * float(np.exp(rng.normal(-0.12 * patient.degeneration, 0.08)))
+        disc = (
+            c.DISC_HEIGHT_MM[upper]
+            * patient.size
+            * float(np.exp(rng.normal(-0.12 * patient.degeneration, 0.08)))
+        )
         edge = position - frames[upper][2] * half[upper][2]
         middle = (frames[upper][2] + frames[lower][2]) / 2
         discs[upper] = edge - middle * disc / 2

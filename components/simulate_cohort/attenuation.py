@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from components.simulate_cohort import constants as c
 
 
-def mass_attenuation_cm2_g(fractions: dict[str, float], energy_kev: NDArray[np.float64]) -> NDArray[np.float64]:
+def mass_attenuation_cm2_g(
+    fractions: dict[str, float], energy_kev: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Total mass attenuation of a mixture at each energy (mixture rule)."""
     total = sum(fractions.values())
-    parts = [share / total * xraydb.mu_elam(element, energy_kev * 1000.0) for element, share in fractions.items()]
+    parts = [
+        share / total * xraydb.mu_elam(element, energy_kev * 1000.0) for element, share in fractions.items()
+    ]
     return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
 
@@ -49,7 +53,8 @@ class HuTable:
 def _table(energy: NDArray[np.float64], weight: NDArray[np.float64]) -> HuTable:
     water = float(weight @ linear_attenuation_per_cm("water", energy))
     tissue = {
-        name: 1000.0 * (float(weight @ linear_attenuation_per_cm(name, energy)) / water - 1.0) for name in c.TISSUES
+        name: 1000.0 * (float(weight @ linear_attenuation_per_cm(name, energy)) / water - 1.0)
+        for name in c.TISSUES
     }
     mineral = float(weight @ mass_attenuation_cm2_g(c.HYDROXYAPATITE, energy))
     return HuTable(tissue, mineral / water - 1.0 / c.HYDROXYAPATITE_G_CC)

@@ -21,15 +21,35 @@ VBMD_RANGE_MG_CC = (35.0, 300.0)  # plausible QCT range
 MICRO_CORRELATION = 0.40  # spec: with vBMD
 MICRO_AGE_SLOPE_PER_YEAR = -0.05  # spec
 SHELL_CORRELATION = 0.55  # spec: with vBMD
-LEVEL_VBMD_RATIO = {"T12": 1.02, "L1": 1.00, "L2": 0.99, "L3": 0.97, "L4": 0.98, "L5": 1.00}  # QCT: falls to L3
+LEVEL_VBMD_RATIO = {
+    "T12": 1.02,
+    "L1": 1.00,
+    "L2": 0.99,
+    "L3": 0.97,
+    "L4": 0.98,
+    "L5": 1.00,
+}  # QCT: falls to L3
 LEVEL_VBMD_SD = 0.035  # illustrative: difference between neighbours
 MARROW_FAT_AT_25, MARROW_FAT_PER_YEAR = 0.30, 0.0055  # spec
 
 # --- vertebra --------------------------------------------------------------------------------------------
-BODY_WIDTH_MM = {"T12": 40.0, "L1": 41.5, "L2": 43.0, "L3": 45.5, "L4": 48.0, "L5": 50.0}  # Panjabi 1992, mean
+BODY_WIDTH_MM = {
+    "T12": 40.0,
+    "L1": 41.5,
+    "L2": 43.0,
+    "L3": 45.5,
+    "L4": 48.0,
+    "L5": 50.0,
+}  # Panjabi 1992, mean
 BODY_DEPTH_MM = {"T12": 30.0, "L1": 31.5, "L2": 32.5, "L3": 33.5, "L4": 34.0, "L5": 34.0}  # Panjabi 1992
 BODY_HEIGHT_MM = {"T12": 25.0, "L1": 26.5, "L2": 27.5, "L3": 28.0, "L4": 27.5, "L5": 27.0}  # Panjabi 1992
-DISC_HEIGHT_MM = {"T12": 6.5, "L1": 7.5, "L2": 9.0, "L3": 10.0, "L4": 10.5}  # disc below the level; illustrative
+DISC_HEIGHT_MM = {
+    "T12": 6.5,
+    "L1": 7.5,
+    "L2": 9.0,
+    "L3": 10.0,
+    "L4": 10.5,
+}  # disc below the level; illustrative
 TILT_DEG = {"T12": 7.0, "L1": 6.0, "L2": 3.5, "L3": -1.0, "L4": -7.0, "L5": -15.0}  # supine lordosis, gentle
 SEX_SCALE = {"F": 0.965, "M": 1.075}  # linear size of women and men beside the mean of both; fit: men's BMD
 SIZE_SD = 0.035  # illustrative: linear size within a sex
@@ -38,15 +58,25 @@ ENDPLATE_FACTOR = 1.15  # spec
 BODY_VOXEL_MM = 0.6
 POSTERIOR_VOXEL_MM = 1.0
 POSTERIOR_MG_CC = 700.0  # spec; fit: posterior share of BMC 51.4 +- 4.2 %
-POSTERIOR_LOG_SD = 0.115  # spec 0.10-0.135: own variation that a body's CT does not show
-POSTERIOR_VBMD_EXPONENT = 0.55  # "partly following vBMD"; fit: SD of BMD
+POSTERIOR_LOG_SD = 0.130  # spec 0.10-0.135: own variation that a body's CT does not show
+POSTERIOR_VBMD_EXPONENT = 0.42  # "partly following vBMD"; fit: SD of BMD
 POSTERIOR_AGE_PER_YEAR = {"F": -0.001, "M": 0.005}  # spec
-POSTERIOR_LEVEL_RATIO = {"T12": 0.95, "L1": 0.97, "L2": 1.0, "L3": 1.02, "L4": 1.0, "L5": 0.98}  # fit: BMD ratios
+POSTERIOR_LEVEL_RATIO = {
+    "T12": 0.88,
+    "L1": 0.90,
+    "L2": 1.0,
+    "L3": 1.08,
+    "L4": 1.05,
+    "L5": 1.02,
+}  # fit: BMD ratios
 
 # --- trabecular texture ----------------------------------------------------------------------------------
-TEXTURE_LENGTH_MM = (0.25, 0.60)  # spec: correlation length, good to poor structure
+TEXTURE_LENGTH_MM = (0.25, 0.60)  # spec: correlation length (sigma of the filter), good to poor structure
 TEXTURE_ANISOTROPY = (1.3, 1.9)  # spec: vertical
-TEXTURE_AMPLITUDE = (0.30, 0.70)  # spec: times sqrt(140 / vBMD)
+TEXTURE_AMPLITUDE = (
+    0.27,
+    0.90,
+)  # spec 0.30 to 0.70, SD at the voxel, times sqrt(140 / vBMD); fit: r(TBS, BMD), r(TBS, age)
 REGIONAL_SD = (0.04, 0.08)  # spec
 REGIONAL_LENGTH_MM = 5.0  # illustrative
 
@@ -61,7 +91,7 @@ DXA_EDGE_FRACTION = 0.35  # edge mask, of the level's median areal density; illu
 DXA_LATERAL_MARGIN_MM = 4.0  # transverse processes are cut off beyond the body's edge; ISCD practice
 BODY_THICKNESS_CM = (13.5, 0.36)  # spec: intercept and slope with BMI
 HOLOGIC_PER_LUNAR, HOLOGIC_OFFSET_G_CM2 = 0.906, -0.025  # Genant 1994, JBMR 9:1503
-BMD_SCALE = 1.0  # fit: NHANES lumbar BMD (Hologic)
+BMD_SCALE = 1.12  # fit: NHANES lumbar BMD (Hologic)
 TBS_INSET_MM = 5.0  # spec
 TBS_LAGS_MM = (1, 2, 3, 4)  # spec
 TBS_SLOPE, TBS_OFFSET = 1.0, 0.0  # fit: NHANES TBS; the commercial scale is proprietary

@@ -44,7 +44,9 @@ class CtImage:
     offset_mm: FloatArray
 
 
-def _resample(box: MineralBox, values: FloatArray, weights: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
+def _resample(
+    box: MineralBox, values: FloatArray, weights: tuple[FloatArray, FloatArray, FloatArray]
+) -> FloatArray:
     along_z, along_y, along_x = weights
     z, y, x = values.shape
     slices = (along_z @ values.reshape(z, y * x)).reshape(-1, y, x)
@@ -103,7 +105,9 @@ def render(
         if min(s.stop - s.start for s in (at_z, at_y, at_x)) <= 0:
             continue  # the box lies wholly outside this field of view
         weights = (
-            sampling_weights(box.z_mm, box.voxel_mm, z[at_z], sigma_mm=c.SLICE_EDGE_SIGMA_MM, width_mm=thickness),
+            sampling_weights(
+                box.z_mm, box.voxel_mm, z[at_z], sigma_mm=c.SLICE_EDGE_SIGMA_MM, width_mm=thickness
+            ),
             sampling_weights(box.y_mm, box.voxel_mm, y[at_y], sigma_mm=sigma),
             sampling_weights(box.x_mm, box.voxel_mm, x[at_x], sigma_mm=sigma),
         )

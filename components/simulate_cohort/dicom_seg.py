@@ -16,8 +16,12 @@ from models.levels import LEVELS
 
 # SNOMED CT concepts of the whole vertebrae (DICOM PS3.16 CID 7602 context)
 LEVEL_CODES = {"L1": "66794005", "L2": "14293000", "L3": "36470004", "L4": "11994002"}
-LEVEL_MEANINGS = {"L1": "First lumbar vertebra", "L2": "Second lumbar vertebra", "L3": "Third lumbar vertebra",
-                  "L4": "Fourth lumbar vertebra"}
+LEVEL_MEANINGS = {
+    "L1": "First lumbar vertebra",
+    "L2": "Second lumbar vertebra",
+    "L3": "Third lumbar vertebra",
+    "L4": "Fourth lumbar vertebra",
+}
 
 
 def _description(number: int, level: str) -> hd.seg.SegmentDescription:
@@ -31,7 +35,12 @@ def _description(number: int, level: str) -> hd.seg.SegmentDescription:
 
 
 def encode_segmentation(
-    slices: list[Dataset], labels: NDArray[np.uint8], *, series_uid: str, instance_uid: str, dimension_uid: str,
+    slices: list[Dataset],
+    labels: NDArray[np.uint8],
+    *,
+    series_uid: str,
+    instance_uid: str,
+    dimension_uid: str,
     study_date: date,
 ) -> bytes:
     """Encode labels (S, H, W), 1..4 = L1..L4, on the CT slices (same order) as a binary SEG."""
@@ -61,6 +70,8 @@ def encode_segmentation(
             setattr(seg, name, "090000")
     for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
         item.DimensionOrganizationUID = dimension_uid
+    for item in seg.get("ContributingEquipmentSequence", []):
+        item.ContributionDateTime = f"{day}090000"
     seg.file_meta.ImplementationClassUID = IMPLEMENTATION_UID
     seg.file_meta.ImplementationVersionName = "OSTEOGATE_SIM"
     buffer = BytesIO()

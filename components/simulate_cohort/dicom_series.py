@@ -48,9 +48,13 @@ class SeriesHeader:
     name: str = "ct"
 
 
-def ordinary_header(patient: Patient, patient_id: str, study_date: date, acquisition: Acquisition) -> SeriesHeader:
+def ordinary_header(
+    patient: Patient, patient_id: str, study_date: date, acquisition: Acquisition
+) -> SeriesHeader:
     """The header of a sound non-contrast series."""
-    spine = "LUMBAR" in acquisition.protocol.description.upper() or "SPINE" in acquisition.protocol.description
+    spine = (
+        "LUMBAR" in acquisition.protocol.description.upper() or "SPINE" in acquisition.protocol.description
+    )
     return SeriesHeader(
         patient_id=patient_id,
         study_date=study_date,
@@ -68,7 +72,8 @@ def ordinary_header(patient: Patient, patient_id: str, study_date: date, acquisi
 
 def decimal(value: float) -> str:
     """A DICOM decimal string (DS, at most 16 characters), rounded to a ten-thousandth."""
-    return f"{round(float(value), 4):g}" if abs(value) < 1e5 else f"{value:.4f}"
+    text = f"{float(value):.4f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
 
 
 def _common(patient: Patient, header: SeriesHeader, acquisition: Acquisition) -> Dataset:

@@ -31,6 +31,8 @@ class DxaScan:
         (Z, X) measured areal density; `body_g_cm2` and `posterior_g_cm2` the true parts of it.
     regions
         Per level (Z, X) bool, the bone inside the level's lines.
+    bodies
+        Per level (Z, X) bool, the rectangle of the vertebral body inset by `constants.TBS_INSET_MM`.
     """
 
     x_mm: FloatArray
@@ -39,6 +41,7 @@ class DxaScan:
     body_g_cm2: FloatArray
     posterior_g_cm2: FloatArray
     regions: dict[str, NDArray[np.bool_]]
+    bodies: dict[str, NDArray[np.bool_]]
 
     def bmd_g_cm2(self, level: str) -> float:
         """BMC over area of one level."""
@@ -72,14 +75,17 @@ def measure(rng: np.random.Generator, areal_g_cm2: FloatArray, soft_g_cm2: float
     """Expose at two energies with Poisson noise and solve for mineral."""
     mineral, soft = dxa_coefficients()
     counts = [
-        rng.poisson(c.DXA_PHOTONS * np.exp(-mineral[k] * areal_g_cm2 - soft[k] * soft_g_cm2)) for k in range(2)
+        rng.poisson(c.DXA_PHOTONS * np.exp(-mineral[k] * areal_g_cm2 - soft[k] * soft_g_cm2))
+        for k in range(2)
     ]
     low, high = (-np.log(np.maximum(count, 1) / c.DXA_PHOTONS) for count in counts)
     ratio = soft[0] / soft[1]
     return np.asarray((low - ratio * high) / (mineral[0] - ratio * mineral[1]))
 
 
-def _regions(field: MineralField, image: FloatArray, x_mm: FloatArray, z_mm: FloatArray) -> dict[str, NDArray[np.bool_]]:
+def _regions(
+    field: MineralField, image: FloatArray, x_mm: FloatArray, z_mm: FloatArray
+) -> dict[str, NDArray[np.bool_]]:
     centre, _ = field.stack.centreline_mm(z_mm)
     regions: dict[str, NDArray[np.bool_]] = {}
     for above, level in zip(STACK, LEVELS, strict=False):
@@ -92,6 +98,19 @@ def _regions(field: MineralField, image: FloatArray, x_mm: FloatArray, z_mm: Flo
         threshold = c.DXA_EDGE_FRACTION * float(np.median(image[middle]))
         regions[level] = window & (image > threshold)
     return regions
+
+
+def _bodies(field: MineralField, x_mm: FloatArray, z_mm: FloatArray) -> dict[str, NDArray[np.bool_]]:
+    """Pixels inside each body's upright rectangle, in the body's own axes, without its outer rim."""
+    bodies = {}
+    for level in LEVELS:
+        body = field.stack.vertebrae[level]
+        up, left = body.axes[2], body.axes[0]
+        dx, dz = x_mm[None, :] - body.centre_mm[0], z_mm[:, None] - body.centre_mm[2]
+        w, u = up[0] * dx + up[2] * dz, left[0] * dx + left[2] * dz
+        inset = c.TBS_INSET_MM
+        bodies[level] = (np.abs(w) < body.half_mm[2] - inset) & (np.abs(u) < body.half_mm[0] - inset)
+    return bodies
 
 
 def scan(field: MineralField, *, repeat: int = 0) -> DxaScan:
@@ -109,4 +128,4 @@ def scan(field: MineralField, *, repeat: int = 0) -> DxaScan:
     coarse = rng.standard_normal((6, 5)) * c.DXA_SOFT_TISSUE_SD_G_CM2
     image += upsample(coarse, (z.size, x.size))
     image *= 1.0 + c.DXA_GAIN_SD * rng.standard_normal()
-    return DxaScan(x, z, image, body, posterior, _regions(field, true, x, z))
+    return DxaScan(x, z, image, body, posterior, _regions(field, true, x, z), _bodies(field, x, z))

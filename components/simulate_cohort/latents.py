@@ -30,7 +30,12 @@ def trabecular_hu(field: MineralField, image: CtImage, level: str) -> float:
 
 
 def latent_row(
-    field: MineralField, exam: DxaExam, acquisition: Acquisition, image: CtImage | None, pid: str, defect: str | None
+    field: MineralField,
+    exam: DxaExam,
+    acquisition: Acquisition,
+    image: CtImage | None,
+    pid: str,
+    defect: str | None,
 ) -> dict[str, str]:
     """One row; numbers as text so that the file does not depend on a table library's formatting."""
     patient = field.patient

@@ -41,7 +41,9 @@ def localizer_dataset(
         series_number=1,
         name="scout",
     )
-    dataset = series_datasets(patient, scout_header, replace(acquisition, pixel_spacing_mm=PIXEL_MM), scout)[0]
+    dataset = series_datasets(patient, scout_header, replace(acquisition, pixel_spacing_mm=PIXEL_MM), scout)[
+        0
+    ]
     del dataset.SpacingBetweenSlices
     dataset.SliceThickness = decimal(400.0)
     return dataset

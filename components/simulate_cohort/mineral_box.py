@@ -53,7 +53,10 @@ class Grid:
 
 
 def local_grid(
-    vertebra: Vertebra, low_mm: tuple[float, float, float], high_mm: tuple[float, float, float], voxel_mm: float,
+    vertebra: Vertebra,
+    low_mm: tuple[float, float, float],
+    high_mm: tuple[float, float, float],
+    voxel_mm: float,
     z_range_mm: tuple[float, float],
 ) -> Grid | None:
     """Grid around a vertebra from `low_mm` to `high_mm` (x, y, z relative to its centre), cut to the z range.

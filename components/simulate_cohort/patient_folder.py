@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
-
 from components.simulate_cohort.attenuation import HuTable, hu_table, monoenergetic_table
 from components.simulate_cohort.ct import CtImage, render
 from components.simulate_cohort.dicom_seg import encode_segmentation
@@ -99,14 +97,21 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _write_series(
-    folder: Path, task: PatientTask, patient: Patient, acquisition: Acquisition, header: SeriesHeader, image: CtImage
+    folder: Path,
+    task: PatientTask,
+    patient: Patient,
+    acquisition: Acquisition,
+    header: SeriesHeader,
+    image: CtImage,
 ) -> str:
     """Write CT slices and SEG; returns the SeriesInstanceUID."""
     tilt = TILT_DEG if task.defect == "gantry_tilt" else 0.0
     datasets = series_datasets(patient, header, acquisition, image, tilt_deg=tilt)
     labels = image.labels[::-1]
     day = header.study_date
-    uid = [fixed_uid(task.seed, patient.purpose, header.patient_id, name) for name in ("seg", "seg-1", "seg-dim")]
+    uid = [
+        fixed_uid(task.seed, patient.purpose, header.patient_id, name) for name in ("seg", "seg-1", "seg-dim")
+    ]
     # the SEG refers to CT images, whatever a planted defect does to the headers afterwards
     sound = datasets
     if task.defect == "modality_conflict":

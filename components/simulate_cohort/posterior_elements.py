@@ -13,22 +13,27 @@ from components.simulate_cohort.texture import regional
 from components.simulate_cohort.vertebral_body import wall_radius
 
 FloatArray = NDArray[np.float64]
+LIGHT_CORE = 0.20  # core density of pedicles and processes relative to POSTERIOR_MG_CC; laminae have 0.6
 
 
-def _ellipsoid(parts: tuple[FloatArray, FloatArray, FloatArray], radii: tuple[float, float, float]) -> FloatArray:
+def _ellipsoid(
+    parts: tuple[FloatArray, FloatArray, FloatArray], radii: tuple[float, float, float]
+) -> FloatArray:
     """Depth (mm) below the surface of an ellipsoid, approximate, from offsets along its axes."""
     u, v, w = (part / radius for part, radius in zip(parts, radii, strict=True))
     return (1.0 - np.sqrt(u * u + v * v + w * w)) * min(radii)
 
 
-def _rod(one: FloatArray, two: FloatArray, along: FloatArray, radii: tuple[float, float], half: float) -> FloatArray:
+def _rod(
+    one: FloatArray, two: FloatArray, along: FloatArray, radii: tuple[FloatArray | float, float], half: float
+) -> FloatArray:
     """Depth below the surface of an elliptic rod of half length `half`."""
     p, q = one / radii[0], two / radii[1]
-    return np.minimum((1.0 - np.sqrt(p * p + q * q)) * min(radii), half - np.abs(along))
+    return np.minimum((1.0 - np.sqrt(p * p + q * q)) * np.minimum(*radii), half - np.abs(along))
 
 
-def depth_mm(grid: Grid, vertebra: Vertebra, facet_growth: float) -> FloatArray:
-    """Depth below the surface of the union of all posterior elements."""
+def depths_mm(grid: Grid, vertebra: Vertebra, facet_growth: float) -> tuple[FloatArray, FloatArray]:
+    """Depth below the surface of the dense parts (lamina, facets) and of the lighter ones (the processes)."""
     size = vertebra.size
     a, b, _ = vertebra.half_mm
     side = np.abs(grid.u)  # left and right are mirror images
@@ -38,22 +43,27 @@ def depth_mm(grid: Grid, vertebra: Vertebra, facet_growth: float) -> FloatArray:
     transverse = _rod(v - 11.0 * size, w - 3.0 * size, side - 0.62 * a - 12 * size, (3.2, 4.6), 12.0 * size)
     grow = 1.0 + 0.25 * facet_growth
     facets_up = _ellipsoid(
-        (side - 17.0 * size, v - 17.0 * size, w - 11.0 * size), (4.9 * size * grow, 4.9 * size * grow, 9.0 * size)
+        (side - 17.0 * size, v - 17.0 * size, w - 11.0 * size),
+        (4.9 * size * grow, 4.9 * size * grow, 9.0 * size),
     )
     facets_down = _ellipsoid(
-        (side - 13.5 * size, v - 22.0 * size, w + 18.0 * size), (4.8 * size * grow, 4.5 * size * grow, 10.5 * size)
+        (side - 13.5 * size, v - 22.0 * size, w + 18.0 * size),
+        (4.8 * size * grow, 4.5 * size * grow, 10.5 * size),
     )
     # the lamina is a roof: it falls back from the facets to the spinous process
     roof = v - (26.0 * size - 0.45 * side)
-    lamina = np.minimum.reduce([2.7 * size - np.abs(roof), 9.5 * size - np.abs(w + 5.0 * size), 17.0 * size - side])
-    slope = w + 8.0 * size + 0.18 * (v - 24.0 * size)
-    spinous = np.minimum.reduce(
-        [2.2 * size + 0.05 * (v - 24.0) - side, 8.5 * size - np.abs(slope), v - 22.0 * size, 48.0 * size - v]
+    lamina = np.minimum.reduce(
+        [3.0 * size - np.abs(roof), 11.0 * size - np.abs(w + 5.0 * size), 17.0 * size - side]
     )
-    return np.maximum.reduce([pedicle, transverse, facets_up, facets_down, lamina, spinous])
+    slope = w + 8.0 * size + 0.18 * (v - 24.0 * size)
+    blade = _rod(side, slope, v - 35.0 * size, (3.6 * size + 0.05 * (v - 35.0), 10.0 * size), 13.0 * size)
+    light = np.maximum.reduce([pedicle, transverse, blade])
+    return np.maximum.reduce([facets_up, facets_down, lamina]), light
 
 
-def build_posterior(patient: Patient, vertebra: Vertebra, z_range_mm: tuple[float, float]) -> MineralBox | None:
+def build_posterior(
+    patient: Patient, vertebra: Vertebra, z_range_mm: tuple[float, float]
+) -> MineralBox | None:
     """The posterior elements' box, or None when it lies outside the imaged range."""
     size, b = vertebra.size, vertebra.half_mm[1]
     wide = 0.62 * vertebra.half_mm[0] + 26.0 * size
@@ -64,13 +74,15 @@ def build_posterior(patient: Patient, vertebra: Vertebra, z_range_mm: tuple[floa
     if grid is None:
         return None
     rng = patient.stream("posterior", vertebra.name)
-    depth = depth_mm(grid, vertebra, patient.degeneration)
+    dense, light = depths_mm(grid, vertebra, patient.degeneration)
+    depth = np.maximum(dense, light)
     radius, height = wall_radius(grid, vertebra, 0.0)
     in_body = inside((1.0 - radius) * b, voxel) * (height < 1.0)
     envelope = inside(depth, voxel) * (1.0 - in_body)
     density = patient.posterior_mg_cc * c.POSTERIOR_LEVEL_RATIO[vertebra.name]
     density *= float(np.exp(0.03 * rng.standard_normal())) * (1.0 + 0.06 * patient.degeneration)
-    cortex = 0.60 + 0.60 * np.exp(-np.maximum(depth, 0.0) / 1.2)
+    rind = 0.52 * np.exp(-np.maximum(depth, 0.0) / 1.2)
+    cortex = np.where(dense > 0, 0.60 + rind, LIGHT_CORE + 0.6 * rind)
     uneven = np.exp(regional(rng, envelope.shape, voxel, 0.10))
     mineral = np.minimum(density * cortex * uneven, 1500.0) * envelope
     return MineralBox("posterior", vertebra.name, grid.x_mm, grid.y_mm, grid.z_mm, voxel, mineral, envelope)

@@ -167,7 +167,9 @@ def draw_acquisition(
     low, high = pixel_range_mm
     noise = c.NOISE_MEDIAN_HU * float(np.exp(c.NOISE_LOG_SD * rng.standard_normal()))
     noise *= float(np.sqrt(c.NOISE_REFERENCE_THICKNESS_MM / protocol.slice_thickness_mm))
-    noise *= (c.NOISE_SHARP_FACTOR if protocol.sharp else 1.0) * float(np.exp(c.NOISE_PER_BMI * (bmi - c.BMI_MEAN)))
+    noise *= (c.NOISE_SHARP_FACTOR if protocol.sharp else 1.0) * float(
+        np.exp(c.NOISE_PER_BMI * (bmi - c.BMI_MEAN))
+    )
     return Acquisition(
         vendor=vendor,
         manufacturer=manufacturer,
@@ -180,8 +182,12 @@ def draw_acquisition(
         psf_sigma_mm=float(rng.uniform(*c.KERNEL_SIGMA_MM["sharp" if protocol.sharp else "soft"])),
         noise_sd_hu=float(np.clip(noise, 6.0, 60.0)),
         scale=profile.scale * float(1.0 + c.SCANNER_SCALE_SD * rng.standard_normal()),
-        offset_hu=float(np.clip(profile.offset_hu + c.SCANNER_OFFSET_SD_HU * rng.standard_normal(), -6.0, 6.0)),
+        offset_hu=float(
+            np.clip(profile.offset_hu + c.SCANNER_OFFSET_SD_HU * rng.standard_normal(), -6.0, 6.0)
+        ),
         isocentre_mm=(
-            round(float(rng.normal(0, 8)), 1), round(float(rng.normal(30, 15)), 1), round(float(rng.normal(-600, 200)), 1)
+            round(float(rng.normal(0, 8)), 1),
+            round(float(rng.normal(30, 15)), 1),
+            round(float(rng.normal(-600, 200)), 1),
         ),
     )

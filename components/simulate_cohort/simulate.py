@@ -153,7 +153,9 @@ def simulate_cohort(
         (partial / "params.json").unlink()
         _put_in_place(partial, out)
     except OSError as error:
-        raise CohortWriteError(f"{out}: cohort not written ({error.strerror}); free disk space, run again") from error
+        raise CohortWriteError(
+            f"{out}: cohort not written ({error.strerror}); free disk space, run again"
+        ) from error
     seconds = time.monotonic() - started
     vendors = Counter(result.vendor for result in results)
     defects = Counter(row["defect"] for result in results for row in result.defects)

@@ -35,7 +35,9 @@ class _Canvas:
     pixel_mm: float
     hu: FloatArray  # (H, W)
 
-    def ellipse(self, centre: tuple[float, float], radii: tuple[float, float], hu: float | FloatArray) -> None:
+    def ellipse(
+        self, centre: tuple[float, float], radii: tuple[float, float], hu: float | FloatArray
+    ) -> None:
         """Paint an ellipse with soft edges, touching only the pixels around it."""
         margin = 2 * self.pixel_mm
         columns = np.flatnonzero(np.abs(self.x[0] - centre[0]) < radii[0] + margin)
@@ -50,12 +52,19 @@ class _Canvas:
         self.hu[window] += share * (value - self.hu[window])
 
 
-def _smooth(rng: np.random.Generator, shape: tuple[int, int, int], coarse: tuple[int, int, int]) -> FloatArray:
+def _smooth(
+    rng: np.random.Generator, shape: tuple[int, int, int], coarse: tuple[int, int, int]
+) -> FloatArray:
     return upsample(rng.standard_normal(coarse), shape)
 
 
 def key_planes(
-    patient: Patient, stack: Stack, x_mm: FloatArray, y_mm: FloatArray, table: HuTable, enhancement: Enhancement
+    patient: Patient,
+    stack: Stack,
+    x_mm: FloatArray,
+    y_mm: FloatArray,
+    table: HuTable,
+    enhancement: Enhancement,
 ) -> tuple[FloatArray, FloatArray]:
     """HU of soft tissue on key planes, ascending in z.
 
@@ -76,12 +85,16 @@ def key_planes(
     tissue, pixel = table.tissue_hu, float(x_mm[1] - x_mm[0])
     # values are drawn in a fixed order and number, so that an enhanced twin differs in nothing else
     sizes = rng.normal(1.0, 0.07, 12)
-    fat_in_muscle = float(np.clip(0.06 + 0.0035 * (patient.age_years - 40) + 0.006 * (patient.bmi - 25), 0.03, 0.4))
+    fat_in_muscle = float(
+        np.clip(0.06 + 0.0035 * (patient.age_years - 40) + 0.006 * (patient.bmi - 25), 0.03, 0.4)
+    )
     infiltration = _smooth(rng, (count, y_mm.size, x_mm.size), (max(count // 3, 2), 24, 24))
     organs = _smooth(rng, (count, y_mm.size, x_mm.size), (max(count // 2, 2), 9, 9))
     gas = rng.random((3, 4))
     lean = tissue["muscle"] + 12.0
-    muscle_hu = lean + fat_in_muscle * 1.6 * (tissue["adipose"] - lean) * np.clip(0.62 + 0.6 * infiltration, 0, 2.0)
+    muscle_hu = lean + fat_in_muscle * 1.6 * (tissue["adipose"] - lean) * np.clip(
+        0.62 + 0.6 * infiltration, 0, 2.0
+    )
     bowel_hu = np.where(organs > -0.1, lean - 18.0 + 4.0 * organs, tissue["adipose"])
     blood = tissue["blood"] + 9.0
     aorta = blood if enhancement.aorta_hu is None else enhancement.aorta_hu
@@ -96,12 +109,17 @@ def key_planes(
     for k in range(count):
         down = (high - z[k]) / (high - low)  # 0 at T12, 1 at L5
         canvas = _Canvas(
-            x_mm[None, :] - centre_x[k], y_mm[:, None] - centre_y[k], pixel, np.full((y_mm.size, x_mm.size), AIR_HU)
+            x_mm[None, :] - centre_x[k],
+            y_mm[:, None] - centre_y[k],
+            pixel,
+            np.full((y_mm.size, x_mm.size), AIR_HU),
         )
         middle = back - depth / 2
         canvas.ellipse((0.0, middle), (half_width, depth / 2), tissue["adipose"])
         canvas.ellipse((0.0, middle - 4), (half_width - fat_layer, depth / 2 - fat_layer * 0.8), muscle_hu[k])
-        canvas.ellipse((0.0, middle - 12), (half_width - fat_layer - 16, depth / 2 - fat_layer * 0.8 - 14), bowel_hu[k])
+        canvas.ellipse(
+            (0.0, middle - 12), (half_width - fat_layer - 16, depth / 2 - fat_layer * 0.8 - 14), bowel_hu[k]
+        )
         # retroperitoneal fat, then what lies in it
         canvas.ellipse((0.0, anterior - 2), (62.0, 30.0), tissue["adipose"])
         for side in (-1.0, 1.0):
@@ -109,7 +127,9 @@ def key_planes(
             canvas.ellipse((side * 17, 44.0), (15.0, 17.0), muscle_hu[k])
             canvas.ellipse((side * (64 + 6 * down), 30.0), (20.0, 11.0 * sizes[3]), muscle_hu[k])
             psoas = (7.0 + 16.0 * down) * sizes[4]
-            canvas.ellipse((side * (25.0 + 0.75 * psoas + 4 * down), 2.0), (0.8 * psoas, psoas * 1.05), muscle_hu[k])
+            canvas.ellipse(
+                (side * (25.0 + 0.75 * psoas + 4 * down), 2.0), (0.8 * psoas, psoas * 1.05), muscle_hu[k]
+            )
             if down < 0.62:
                 canvas.ellipse((side * 62.0 * sizes[5], 2.0), (24.0 * sizes[6], 27.0), kidney)
         vessel = (9.0 + 0.04 * (patient.age_years - 60)) * sizes[7] * (1.1 if patient.sex == "M" else 1.0)
