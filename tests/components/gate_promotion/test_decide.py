@@ -1,0 +1,174 @@
+"""Every verdict by itself: bounds, not judged, champions of every kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.gate_promotion.decide import GateDecision, decide
+from components.gate_promotion.policy import GateParams, GatePolicy
+from models.evaluation.metric import Metric, undefined
+from models.evaluation.report_file import EvaluationReport
+from tests import simulated_predictions as simulated
+
+GOOD = simulated.of_quality(0.92, 0.70)
+
+
+def _metric(value: float, low: float, n: int = 28, positives: int | None = None) -> Metric:
+    return Metric(value=value, low=low, high=1.0, n=n, positives=positives, method="given")
+
+
+@pytest.fixture(scope="module")
+def demo(gate_params: GateParams) -> GatePolicy:
+    return gate_params.policy("demo")
+
+
+@pytest.fixture(scope="module")
+def good(judge) -> EvaluationReport:
+    """All that the demo policy looks at, a little above what it asks."""
+    measured = judge(GOOD, 1)
+    return _with(
+        measured,
+        **{
+            "bmd.pearson_r": _metric(0.85, 0.41),
+            "tbs.pearson_r": _metric(0.50, 0.01),
+            "osteopenia.auc": _metric(0.9, 0.61, positives=14),
+            "osteoporosis.auc": _metric(0.9, 0.51, positives=5),
+            "impaired_tbs.auc": _metric(0.8, 0.41, positives=14),
+        },
+    ).model_copy(update={"gains": {"age_sex": {"bmd.pearson_r": _metric(0.3, 0.001)}}})
+
+
+def _with(report: EvaluationReport, **metrics: Metric) -> EvaluationReport:
+    return report.model_copy(update={"patient": {**report.patient, **metrics}})
+
+
+def _rule(decision: GateDecision, key: str) -> Any:
+    return next(rule for rule in decision.rules if rule.key == key)
+
+
+def test_all_rules_just_above_their_bounds_promote(good: EvaluationReport, demo: GatePolicy) -> None:
+    decision = decide(good, None, demo, name="demo")
+    assert decision.promoted
+    assert decision.policy == "demo"
+    assert _rule(decision, "bmd.pearson_r").reason == (
+        "bmd.pearson_r: 0.85 [0.41, 1.00], n=28; lower bound 0.410 is above 0.40"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "low", "positives"),
+    [
+        ("bmd.pearson_r", 0.40, None),  # on the bound is not above it
+        ("tbs.pearson_r", 0.0, None),
+        ("osteopenia.auc", 0.60, 14),
+        ("osteoporosis.auc", 0.50, 5),
+        ("impaired_tbs.auc", 0.40, 14),
+    ],
+)
+def test_each_rule_refuses_alone_and_is_named(
+    good: EvaluationReport, demo: GatePolicy, key: str, low: float, positives: int | None
+) -> None:
+    decision = decide(_with(good, **{key: _metric(0.95, low, positives=positives)}), None, demo)
+    assert not decision.promoted
+    assert [rule.key for rule in decision.rules if rule.blocks] == [key]
+    assert len(decision.reasons) == 1
+    assert f"lower bound {low:.3f} is not above" in decision.reasons[0]
+
+
+@pytest.mark.parametrize("low", [0.0, -0.2])
+def test_no_gain_over_age_and_sex_refuses(good: EvaluationReport, demo: GatePolicy, low: float) -> None:
+    gains = {"age_sex": {"bmd.pearson_r": _metric(0.1, low)}}
+    decision = decide(good.model_copy(update={"gains": gains}), None, demo)
+    assert not decision.promoted
+    assert "over the age_sex regression" in decision.reasons[0]
+
+
+@pytest.mark.parametrize("key", ["bmd.pearson_r", "tbs.pearson_r", "osteopenia.auc", "impaired_tbs.auc"])
+def test_a_required_metric_that_is_not_defined_is_not_judged_and_refuses(
+    good: EvaluationReport, demo: GatePolicy, key: str
+) -> None:
+    decision = decide(_with(good, **{key: undefined("the predictions are constant", 28, "x")}), None, demo)
+    assert not decision.promoted
+    assert _rule(decision, key).verdict == "not judged"
+    assert "the predictions are constant" in decision.reasons[0]
+
+
+def test_too_few_with_osteoporosis_is_not_judged_and_does_not_block_the_demo(
+    good: EvaluationReport, demo: GatePolicy, gate_params: GateParams
+) -> None:
+    report = _with(good, **{"osteoporosis.auc": _metric(0.6, 0.2, positives=4)})
+    rule = _rule(decide(report, None, demo), "osteoporosis.auc")
+    assert (rule.verdict, rule.blocks) == ("not judged", False)
+    assert "4 test patients with and 24 without the finding, 5 and 5 needed" in rule.reason
+    assert decide(report, None, demo).promoted
+    assert _rule(decide(report, None, gate_params.policy("production")), "osteoporosis.auc").blocks
+
+
+@pytest.mark.parametrize("n", [0, 19])
+def test_too_few_test_patients_judge_nothing_and_refuse(
+    good: EvaluationReport, demo: GatePolicy, n: int
+) -> None:
+    counts = good.counts.model_copy(update={"judged_patients": {"test": n} if n else {}})
+    decision = decide(good.model_copy(update={"counts": counts}), None, demo)
+    assert not decision.promoted
+    assert {rule.verdict for rule in decision.rules if rule.key in demo.rules} == {"not judged"}
+    assert any(f"{n} test patients, 20 needed" in reason for reason in decision.reasons)
+
+
+def test_a_metric_missing_from_the_report_is_not_judged(good: EvaluationReport, demo: GatePolicy) -> None:
+    patient = {key: metric for key, metric in good.patient.items() if key != "tbs.pearson_r"}
+    decision = decide(good.model_copy(update={"patient": patient}), None, demo)
+    assert not decision.promoted
+    assert _rule(decision, "tbs.pearson_r").verdict == "not judged"
+    assert not decide(good.model_copy(update={"gains": {}}), None, demo).promoted
+
+
+def test_no_champion_is_not_judged_and_does_not_block(good: EvaluationReport, demo: GatePolicy) -> None:
+    rule = _rule(decide(good, None, demo), "champion.bmd.pearson_r")
+    assert (rule.verdict, rule.blocks) == ("not judged", False)
+    assert rule.reason == "champion.bmd.pearson_r: not judged: no champion"
+
+
+@pytest.mark.parametrize(
+    ("champions_r", "promoted"), [(0.60, True), (0.85, True), (0.88, True), (0.8801, False), (0.99, False)]
+)
+def test_worse_equal_and_better_champions(
+    good: EvaluationReport, demo: GatePolicy, champions_r: float, promoted: bool
+) -> None:
+    """The challenger has 0.85 and the margin is 0.03."""
+    champion = _with(good, **{"bmd.pearson_r": _metric(champions_r, 0.4)})
+    decision = decide(good, champion, demo)
+    assert decision.promoted is promoted
+    if not promoted:
+        assert "0.850 against the champion's" in decision.reasons[0]
+
+
+def test_the_two_reports_are_not_exchangeable(judge, demo: GatePolicy) -> None:
+    """A comparison that read one report twice would answer alike both ways round."""
+    better, worse = judge(simulated.of_quality(0.97, 0.85), 7, 60, "b"), judge(GOOD, 7, 60, "c")
+    assert decide(better, worse, demo).promoted
+    swapped = decide(worse, better, demo)
+    assert not swapped.promoted
+    assert (swapped.challenger_sha256[0], str(swapped.champion_sha256)[0]) == ("c", "b")
+
+
+@pytest.mark.parametrize("change", [{"test_set_sha256": "e" * 64}, {"data_version": "v0"}])
+def test_a_champion_scored_on_other_patients_blocks(
+    good: EvaluationReport, demo: GatePolicy, change: dict[str, str]
+) -> None:
+    decision = decide(good, good.model_copy(update=change), demo)
+    assert not decision.promoted
+    assert "scored on other test patients" in decision.reasons[0]
+
+
+def test_a_champion_without_a_value_does_not_shield_itself(good: EvaluationReport, demo: GatePolicy) -> None:
+    champion = _with(good, **{"bmd.pearson_r": undefined("the predictions are constant", 28, "x")})
+    assert decide(good, champion, demo).promoted
+
+
+def test_the_decision_is_a_pure_function(good: EvaluationReport, demo: GatePolicy) -> None:
+    before = good.model_dump_json()
+    assert decide(good, good, demo) == decide(good, good, demo)
+    assert good.model_dump_json() == before
