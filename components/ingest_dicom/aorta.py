@@ -14,12 +14,13 @@ from scipy.ndimage import convolve, map_coordinates
 
 from components.ingest_dicom.body_grid import BodyGrid, body_grid
 from components.ingest_dicom.spinal_canal import body_centres_from_canal
+from components.ingest_dicom.statistics import sample_indices
 from components.ingest_dicom.volume import Volume
 
 # Where the aorta runs, from the centre of a vertebral body: in front of it, in the middle or to the left.
 # Reaches: left-right (patient's left is positive), front-back (front is negative), in mm.
 REACH_X_MM, REACH_Y_MM = (-10.0, 34.0), (-58.0, -18.0)
-STEP_MM = 1.5
+STEP_MM = 2.0
 RADII_MM = (6.0, 8.0, 10.0)  # the aorta at L1-L3 is 15-25 mm wide; the largest disc that fits inside wins
 RING_MM = (2.5, 5.5)  # outside the disc: wall and what surrounds it
 LUMEN_HU = (0.0, 700.0)
@@ -28,6 +29,7 @@ SPREAD_SHARE_MAX = 0.12
 DARKER_HU = 25.0  # retroperitoneal fat beside native blood: about 130 HU darker
 DARKER_SHARE_MIN = 0.40
 PLANES_MIN = 3
+PLANES_MAX = 24  # enough for a median; more only cost time
 BEST_SHARE = 0.34
 
 
@@ -49,6 +51,7 @@ def aortic_lumen_hu(volume: Volume, centres_lps_mm: NDArray[np.float64] | None =
         track = body_centres_from_canal(grid)
     else:
         track = _between(np.asarray(centres_lps_mm, dtype=np.float64)[:, ::-1], grid)
+    track = track[sample_indices(len(track), PLANES_MAX)]
     found = [item for centre in track if (item := _best_disc(grid, centre)) is not None]
     if len(found) < PLANES_MIN:
         return math.nan
@@ -96,7 +99,7 @@ def _best_disc(grid: BodyGrid, centre: NDArray[np.float64]) -> tuple[float, floa
 
 
 def _patch(grid: BodyGrid, centre: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The plane around the aorta's place, 1.5 mm pixels, mean of three neighbouring planes; (Y, X) HU."""
+    """The plane around the aorta's place, 2 mm pixels, mean of three neighbouring planes; (Y, X) HU."""
     margin = RADII_MM[-1] + RING_MM[1] + STEP_MM
     y = centre[1] + np.arange(REACH_Y_MM[0] - margin, REACH_Y_MM[1] + margin, STEP_MM)
     x = centre[2] + np.arange(REACH_X_MM[0] - margin, REACH_X_MM[1] + margin, STEP_MM)

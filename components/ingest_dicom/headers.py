@@ -11,6 +11,7 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.tag import Tag
 from pydicom.uid import UID, UID_dictionary
 
 from components.ingest_dicom.elements import (
@@ -32,7 +33,7 @@ SECONDARY_CAPTURES = "1.2.840.10008.5.1.4.1.1.7"
 # what zlib and struct raise on a stream that breaks off
 STREAM_ERRORS = (zlib.error, struct.error)
 
-TAGS = [
+TAG_NAMES = (
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID",
     "PatientID", "Modality", "ImageType", "Manufacturer", "ManufacturerModelName", "KVP", "ConvolutionKernel",
     "SliceThickness", "SpacingBetweenSlices", "PixelSpacing", "Rows", "Columns", "GantryDetectorTilt",
@@ -40,7 +41,8 @@ TAGS = [
     "PhotometricInterpretation", "PatientPosition", "StudyDescription", "SeriesDescription", "ProtocolName",
     "ContrastBolusAgent", "PatientSex", "PatientAge", "PatientBirthDate", "StudyDate", "AcquisitionDate",
     "NumberOfFrames", "ReferencedSeriesSequence",
-]  # fmt: skip
+)  # fmt: skip
+TAGS = [Tag(name) for name in TAG_NAMES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def read_header(path: Path) -> Header | OtherFile:
 def _sort_out(path: Path, dataset: Dataset, truncated: bool) -> Header | OtherFile:
     header = _parse(path, dataset, truncated)
     sop_class, series_uid = header.sop_class_uid, header.series_instance_uid
-    known = UID(sop_class) in UID_dictionary
+    known = sop_class in UID_dictionary
 
     def other(code: Code, kind: str, found: str, referenced: tuple[str, ...] = ()) -> OtherFile:
         return OtherFile(path, code, kind, found, header.patient_id, series_uid, referenced)
