@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
@@ -123,7 +124,15 @@ class BoneNet(nn.Module):
             state["conv1.weight"] = (first.mean(1, keepdim=True) * 3 / ours.shape[1]).expand_as(ours).clone()
             state = {key: value for key, value in state.items() if not key.startswith("fc.")}
             self.backbone.load_state_dict(state, strict=True)
-        except (OSError, KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+        except (
+            OSError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RuntimeError,
+            ValueError,
+            UnpicklingError,
+        ) as error:
             reason = " ".join(str(error).split())[:200]
             raise PretrainedWeightsError(
                 f"{weights_file}: not a torchvision {self.config.arch} state dict ({reason})"
