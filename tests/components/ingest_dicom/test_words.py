@@ -1,0 +1,106 @@
+"""Names and words that scanners and people write: vendor, kernel, contrast, image class, age."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from components.ingest_dicom.age import age_years
+from components.ingest_dicom.contrast_words import contrast_words
+from components.ingest_dicom.image_class import image_class
+from components.ingest_dicom.vendor import kernel_class, vendor_name
+
+
+@pytest.mark.parametrize(
+    ("manufacturer", "vendor"),
+    [
+        ("GE MEDICAL SYSTEMS", "GE"),
+        ("GE Healthcare", "GE"),
+        ("SIEMENS", "Siemens"),
+        ("Siemens Healthineers", "Siemens"),
+        ("Philips Medical Systems", "Philips"),
+        ("TOSHIBA", "Canon"),
+        ("Canon Medical Systems", "Canon"),
+        ("CANON_MEC", "Canon"),
+        ("Hitachi Medical  Corporation", "HITACHI MEDICAL CORPORATION"),
+        ("GEORGE SCANNERS", "GEORGE SCANNERS"),
+        ("", ""),
+    ],
+)
+def test_vendor(manufacturer: str, vendor: str) -> None:
+    assert vendor_name(manufacturer) == vendor
+
+
+@pytest.mark.parametrize(
+    ("vendor", "kernel", "expected"),
+    [
+        ("GE", "STANDARD", "soft"), ("GE", "BONE", "sharp"), ("Siemens", "B30s", "soft"), ("Siemens", "B60s", "sharp"),
+        ("Siemens", "Br38f\\3", "soft"), ("Philips", "B", "soft"), ("Philips", "YB", "sharp"), ("Canon", "FC08", "soft"),
+        ("Canon", "FC30", "sharp"), ("GE", "", "unknown"), ("HITACHI", "11", "unknown"), ("Siemens", "odd", "unknown"),
+    ],
+)  # fmt: skip
+def test_kernel_class(vendor: str, kernel: str, expected: str) -> None:
+    assert kernel_class(vendor, kernel) == expected
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "ABD W CONT", "CT ABDOMEN WITH CONTRAST", "OMNIPAQUE 350", "ISOVUE300/100", "Venous Phase 5.0 B30f", "arterial",
+        "PORTAL VENOUS", "Abdomen C+", "CT ABD W/ CONTRAST", "abd_with_iv_contrast", "W/O AND W CONTRAST",
+        "CT CEREBRAAL + PERFUSIE + CTA I.V. CONTRAST", "POST CONTRAST 3.0", "W&WO CONTRAST", "Abdomen mit KM",
+    ],
+)  # fmt: skip
+def test_words_for_contrast(description: str) -> None:
+    assert contrast_words("", description) != ""
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "CT ABDOMEN WITHOUT CONTRAST", "non-contrast", "NONCONTRAST", "ABD W/O CONTRAST", "W/O", "ABDOMEN NON CON 5mm",
+        "Abd nativ 3.0 B30f", "NATIVE ABDOMEN 3/3 B", "Abdomen 5.0 CE-", "ABD/PELVIS W/O 2.5 STD", "without IV contrast",
+        "LWS 2.0 B60s", "PET-CT SERIES", "unenhanced", "no contrast", "Abdomen ohne KM", "WO CONTRAST", "L-SPINE BONE",
+        "7.1 L-Spine 3 Level 2.5mm", "CONVENTIONAL", "PARTIAL", "1A TRAUMA/PLAIN HEAD DM", "Abdomen plain 3.0",
+    ],
+)  # fmt: skip
+def test_words_that_do_not_say_contrast(description: str) -> None:
+    assert contrast_words(description) == ""
+
+
+@pytest.mark.parametrize(
+    ("image_type", "description", "expected"),
+    [
+        ("ORIGINAL\\PRIMARY\\AXIAL", "Abd 3.0", ("original", "")),
+        ("ORIGINAL\\PRIMARY\\AXIAL\\CT_SOM5 SPI", "", ("original", "")),
+        ("ORIGINAL\\PRIMARY\\LOCALIZER", "", ("localizer", "header")),
+        ("DERIVED\\SECONDARY\\MPR", "", ("reformat", "header")),
+        ("DERIVED\\SECONDARY\\REFORMATTED\\AVERAGE", "", ("reformat", "header")),
+        ("DERIVED\\SECONDARY\\SCREEN SAVE", "", ("secondary_capture", "header")),
+        ("DERIVED\\PRIMARY\\AXIAL\\CT_SOM5 DUAL\\VNC", "", ("virtual_non_contrast", "header")),
+        ("DERIVED\\PRIMARY\\AXIAL", "DE Virtual Non Contrast", ("virtual_non_contrast", "words")),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "Monoenergetic Plus 70 keV", ("monoenergetic", "words")),
+        ("DERIVED\\PRIMARY\\AXIAL\\MONOENERGETIC", "", ("monoenergetic", "header")),
+        ("DERIVED\\PRIMARY\\AXIAL", "", ("derived", "header")),
+    ],
+)
+def test_image_class(image_type: str, description: str, expected: tuple[str, str]) -> None:
+    assert image_class(tuple(image_type.split("\\")), description) == expected
+
+
+@pytest.mark.parametrize(
+    ("age", "born", "studied", "years"),
+    [
+        ("063Y", "", "", 63.0),
+        ("018M", "", "", 1.5),
+        ("", "19600115", "20240115", 64.0),
+        ("000Y", "19600115", "20240115", 64.0),
+        ("63", "", "20240115", math.nan),
+        ("", "", "20240115", math.nan),
+        ("", "20300101", "20240115", math.nan),
+        ("", "19601399", "20240115", math.nan),
+    ],
+)
+def test_age_is_read_and_never_guessed(age: str, born: str, studied: str, years: float) -> None:
+    assert age_years(age, born, studied) == pytest.approx(years, abs=0.01, nan_ok=True)
