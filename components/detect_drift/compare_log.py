@@ -44,7 +44,8 @@ def compare_log(
     references
         Folder of `reference-<model version>.parquet`.
     since, until
-        Period (with time zone); without `since`, the last `monitor.period_days` days.
+        Period (with time zone). Without `since`, the `monitor.period_days` days that end at `until` or, without
+        that, at the latest answer that can be compared.
 
     Raises
     ------
@@ -55,21 +56,23 @@ def compare_log(
     PredictionLogError, PredictionLogUnreachableError
         The log cannot be used.
     """
-    now = datetime.now(UTC)
-    since = since or (until or now) - pd.Timedelta(days=monitor.period_days)
+    length = pd.Timedelta(days=monitor.period_days)
+    if since is None and until is not None:
+        since = until - length
     log = PredictionLog(log_url, create=False)
     rows = log.read(since, until, CURRENT_SOURCES)
     if rows.empty:
-        until_words = f"{until:%Y-%m-%d %H:%M}" if until else "now"
+        words = f"from {since or 'the beginning'} to {until or 'now'}"
         raise NothingToCompareError(
-            f"prediction log {log.place}: no answer from {since:%Y-%m-%d %H:%M} to {until_words}; "
-            "widen --since and --until"
+            f"prediction log {log.place}: no answer {words}; widen --since and --until"
         )
     version = str(rows["model_version"].iloc[-1])
     reference = load_reference(reference_file(references, version))
     current, notes = comparable(rows, version, reference.data_kind)
+    if since is None and not current.empty:
+        current = current[current["timestamp"] > current["timestamp"].max() - length].reset_index(drop=True)
     context = PageContext(
-        moment=now,
+        moment=datetime.now(UTC),
         model_version=version,
         data_kind=reference.data_kind,
         reference_period=period_words(reference.frame),
