@@ -71,7 +71,9 @@ def select_golden(store: CropStore, count: int) -> NDArray[np.intp]:
 def golden_inputs(store: CropStore, rows: NDArray[np.intp]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
     """Crops (N, C, H, W) and acquisition (N, 3) of the rows."""
     facts = store.index.loc[rows, ["kvp", "slice_thickness_mm", "pixel_spacing_mm"]]
-    return np.asarray(store.hu[rows], dtype=np.int16), facts.to_numpy(dtype=np.float32)
+    return np.array(store.hu[rows], dtype=np.int16), facts.to_numpy(
+        dtype=np.float32, copy=True
+    )  # else read-only
 
 
 def write_golden(golden: GoldenSet, path: Path) -> None:

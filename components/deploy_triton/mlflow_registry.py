@@ -8,6 +8,9 @@ from pathlib import Path
 from components.train_resnet50 import registry
 
 
+_SQLITE = "sqlite:///"
+
+
 class MlflowRegistry:
     """Versions of the registered model `osteogate` at one tracking URI."""
 
@@ -20,7 +23,12 @@ class MlflowRegistry:
         return registry.register(folder, self.uri, tags, name=self.name)
 
     def version_of(self, alias: str) -> int | None:
-        """Version that the alias names, or None."""
+        """Version that the alias names, or None.
+
+        Where the database is a file that does not exist yet, asking does not make one.
+        """
+        if self.uri.startswith(_SQLITE) and not Path(self.uri.removeprefix(_SQLITE)).exists():
+            return None
         return registry.resolve_alias(self.uri, self.name, alias)
 
     def set_alias(self, alias: str, version: int) -> None:
