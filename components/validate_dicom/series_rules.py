@@ -5,6 +5,8 @@ To change a limit edit `validate` in params.yaml; to change, add or remove an ex
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from components.validate_dicom.params import ValidateParams
 from components.validate_dicom.rules import (
     Agrees,
@@ -42,6 +44,7 @@ READER_CODES = (
 )
 
 
+@lru_cache(maxsize=8)
 def series_rules(params: ValidateParams) -> tuple[Rule, ...]:
     """Rules over the series table (columns of `components.ingest_dicom.series.CtSeries` and `coverage_mm`)."""
     return (
@@ -138,6 +141,7 @@ def _technique_rules(params: ValidateParams) -> tuple[Rule, ...]:
             Code.KVP_OUT_OF_RANGE,
             Within("kvp", params.kvp_min, params.kvp_max, "kV"),
             "Outside the tube voltages that the model has seen.",
+            unless=_NOT_A_STACK,
         ),
         Rule(
             Code.VENDOR_UNKNOWN,
