@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
 import sys
+import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -17,9 +21,17 @@ from kfp import local
 from pipelines.retraining import retraining
 
 
+def _end_with_parent(parent: int) -> None:
+    """End the whole process group when the process that started us is gone, killed perhaps."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
 def main() -> None:
     """Run and leave with exit code 0, or 1 when a step failed (its record says why)."""
     plan = json.loads(Path(sys.argv[1]).read_text())
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     # GPU limits and display names have no effect in a subprocess; KFP says so for every task
     warnings.filterwarnings("ignore", message=".*have no effect in the current local runner.*")

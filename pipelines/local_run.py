@@ -172,7 +172,11 @@ def _run_in(
         write_manifest(manifest, folder)
         return manifest
 
+    def terminated(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
     conclude("running")
+    previous = signal.signal(signal.SIGTERM, terminated)
     _point_latest(workspace.runs, folder)
     with run_log.open("w") as log:
         process = subprocess.Popen(
@@ -191,6 +195,8 @@ def _run_in(
             _stop(process)
             conclude("interrupted", "interrupted; go on with: osteogate run --resume")
             raise
+        finally:
+            signal.signal(signal.SIGTERM, previous)
     show(records())
     _link_outputs(folder, records())
     if process.returncode == 0:

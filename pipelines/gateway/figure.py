@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,8 @@ def write_figure(prepared: PreparedStudy, path: Path, *, centre_shift_mm: float)
         picture.save(beside, format="PNG")
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise FigureError(f"{path}: figure not written ({error.strerror or error})") from error
 
 

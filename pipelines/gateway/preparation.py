@@ -22,7 +22,7 @@ from models.levels import LEVELS
 from models.refusal import Code, Refusal, RefusedError, refuse
 from pipelines.gateway.settings import GatewayParams
 from pipelines.gateway.stated import Stated
-from pipelines.gateway.study import Study, read_study
+from pipelines.gateway.study import Study, read_study, with_contrast_looked_for
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,17 @@ def prepare_study(
     """
     wanted = series_named_in(level_file) if level_file is not None else frozenset()
     study = read_study(image, stated, params, pseudonymiser, wanted_uids=wanted)
-    refusals = list(study.refusals)
+    refusals: list[Refusal] = []
     levels: tuple[VertebraLevel, ...] = ()
     try:
         levels = _levels(study, level_file, scheme, params.prepare)
         if study.volume is not None:
             check_in_view(levels, study.volume, source="levels")
+            centres = np.array([level.centre_lps_mm for level in levels])
+            study = with_contrast_looked_for(study, centres, params)
     except RefusedError as error:
         refusals.extend(error.refusals)
+    refusals = [*study.refusals, *refusals]
     crops: tuple[LevelCrop, ...] = ()
     left_out: tuple[tuple[str, Refusal], ...] = ()
     statistics: dict[str, float] = {}

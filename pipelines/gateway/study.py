@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from components.ingest_dicom.aorta import aortic_lumen_hu
 from components.ingest_dicom.inspect_series import inspect_series
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.read_volume import read_volume
@@ -103,6 +107,25 @@ def read_study(
     known = {refusal.code for refusal in best.refusals}
     more = [refusal for refusal in problems if refusal.code not in known]
     return _with(best, more, volume=volume, choice=_choice(best, candidates))
+
+
+def with_contrast_looked_for(
+    study: Study, centres_lps_mm: NDArray[np.float64], params: GatewayParams
+) -> Study:
+    """The study judged for contrast in the aorta, where the levels (N, 3) LPS mm say that the aorta must be.
+
+    Nothing changes when the aorta was found without them, or is not found with them either.
+    """
+    if study.volume is None or Code.CONTRAST_BY_IMAGE not in study.not_checked:
+        return study
+    lumen_hu = aortic_lumen_hu(study.volume, centres_lps_mm)
+    if math.isnan(lumen_hu):
+        return study
+    facts = {**study.facts, "contrast_image_hu": lumen_hu}
+    verdict = check_series(pd.DataFrame([facts]), params.validate, declared=study.declared)
+    found = [refusal for refusal in verdict.refusals if refusal.code is Code.CONTRAST_BY_IMAGE]
+    rest = tuple(code for code in study.not_checked if code is not Code.CONTRAST_BY_IMAGE)
+    return _with(study, found, facts=facts, not_checked=rest)
 
 
 def _candidate(
