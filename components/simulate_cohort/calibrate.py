@@ -20,7 +20,6 @@ from components.simulate_cohort.scanner import Acquisition, draw_acquisition, ve
 from components.simulate_cohort.tbs import raw_slopes
 from models.levels import LEVELS
 
-CORE = np.s_[0.25:0.75]
 # Young women's L1-L4 on the Hologic scale (NHANES III style reference, Hologic APEX): mean 1.047, SD 0.110 g/cm2
 REFERENCE_MEAN_G_CM2, REFERENCE_SD_G_CM2 = 1.047, 0.110
 

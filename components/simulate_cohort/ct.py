@@ -65,7 +65,7 @@ def slice_places_mm(field: MineralField, acquisition: Acquisition) -> FloatArray
     low, high = field.stack.z_range_mm
     spacing = acquisition.protocol.slice_spacing_mm
     count = int((high - low) / spacing)
-    return (low + high) / 2 + spacing * (np.arange(count) - (count - 1) / 2)
+    return (low + high) / 2 + spacing * (np.arange(count, dtype=np.float64) - (count - 1) / 2)
 
 
 def render(
@@ -92,7 +92,7 @@ def render(
     pixel, matrix = acquisition.pixel_spacing_mm, acquisition.matrix
     z = slice_places_mm(field, acquisition)
     _, centre_y = field.stack.centreline_mm(np.array([0.0]))
-    grid = pixel * (np.arange(matrix) - (matrix - 1) / 2)
+    grid = pixel * (np.arange(matrix, dtype=np.float64) - (matrix - 1) / 2)
     x, y = grid, grid + float(centre_y[0]) + FIELD_CENTRE_POSTERIOR_MM
     plane_z, planes = key_planes(field.patient, field.stack, x, y, table, enhancement or Enhancement())
     volume = between_planes(plane_z, planes, z)
@@ -150,8 +150,7 @@ def _lean(
         z = np.clip(np.arange(slices) + along * np.sin(lean) / spacing_mm, 0, slices - 1.001)
         y0, z0 = int(y), z.astype(np.int64)
         fy, fz = y - y0, (z - z0)[:, None]
-        near, far = volume[:, y0] * (1 - fy) + volume[:, y0 + 1] * fy, None
-        far = near[z0 + 1]
-        out[:, row] = near[z0] * (1 - fz) + far * fz
+        near = volume[:, y0] * (1 - fy) + volume[:, y0 + 1] * fy
+        out[:, row] = near[z0] * (1 - fz) + near[z0 + 1] * fz
         marks[:, row] = labels[np.rint(z).astype(np.int64), round(float(y))]
     return out, marks

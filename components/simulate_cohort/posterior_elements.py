@@ -41,7 +41,7 @@ def depths_mm(grid: Grid, vertebra: Vertebra, facet_growth: float) -> tuple[Floa
     pedicle_u = 0.62 * a
     pedicle = _rod(side - pedicle_u, w - 5.0 * size, v - 6.0 * size, (3.6 * size, 5.8 * size), 7.0 * size)
     transverse = _rod(v - 11.0 * size, w - 3.0 * size, side - 0.62 * a - 12 * size, (3.2, 4.6), 12.0 * size)
-    grow = 1.0 + 0.25 * facet_growth
+    grow = 1.0 + 0.15 * facet_growth
     facets_up = _ellipsoid(
         (side - 17.0 * size, v - 17.0 * size, w - 11.0 * size),
         (4.9 * size * grow, 4.9 * size * grow, 9.0 * size),

@@ -121,6 +121,8 @@ VENDORS: dict[str, VendorProfile] = {
         ("ORIGINAL", "PRIMARY", "AXIAL"),
     ),
 }
+# mean and SD of where the spine lies in the scanner: left, posterior, along the table; illustrative
+ISOCENTRE_MM = ((0.0, 8.0), (30.0, 15.0), (-600.0, 200.0))
 PROTOCOL_WEIGHT = (0.42, 0.28, 0.20, 0.10)
 
 
@@ -140,7 +142,7 @@ class Acquisition:
     noise_sd_hu: float
     scale: float
     offset_hu: float
-    isocentre_mm: tuple[float, float, float]
+    isocentre_mm: tuple[float, ...]
 
 
 def vendor_order(patients: int, seed: int, mix: dict[str, float]) -> list[str]:
@@ -185,9 +187,5 @@ def draw_acquisition(
         offset_hu=float(
             np.clip(profile.offset_hu + c.SCANNER_OFFSET_SD_HU * rng.standard_normal(), -6.0, 6.0)
         ),
-        isocentre_mm=(
-            round(float(rng.normal(0, 8)), 1),
-            round(float(rng.normal(30, 15)), 1),
-            round(float(rng.normal(-600, 200)), 1),
-        ),
+        isocentre_mm=tuple(round(float(rng.normal(*place)), 1) for place in ISOCENTRE_MM),
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from components.simulate_cohort.dxa_exam import COLUMNS
 from components.simulate_cohort.params import SimulateParams

@@ -80,7 +80,7 @@ def key_planes(
     rng = patient.stream("soft-tissue")
     low, high = stack.z_range_mm
     count = int(np.ceil((high - low) / PLANE_SPACING_MM)) + 3
-    z = low - PLANE_SPACING_MM + PLANE_SPACING_MM * np.arange(count)
+    z = low - PLANE_SPACING_MM + PLANE_SPACING_MM * np.arange(count, dtype=np.float64)
     centre_x, centre_y = stack.centreline_mm(z)
     tissue, pixel = table.tissue_hu, float(x_mm[1] - x_mm[0])
     # values are drawn in a fixed order and number, so that an enhanced twin differs in nothing else
