@@ -15,6 +15,10 @@ DENIALS = re.compile(
     """,
     re.VERBOSE,
 )
+# one study with and without: some of its series are enhanced, and the words do not say which
+BOTH = re.compile(
+    r"\bW(?:ITH)?\s*(?:&|AND|\+)\s*W(?:ITH)?\s?/?\s?O(?:UT)?\b|\bW(?:ITH)?\s?/?\s?O(?:UT)?\s*(?:&|AND|\+|/)\s*W(?:ITH)?\b"
+)
 AFFIRMATIONS = re.compile(
     r"""
     \b(?:WITH|W|W/|MIT|AVEC|CON|MET|POST|IV|I\.V\.|\+)[\s\-_./&]*(?:I\.?V\.?[\s\-_./]*)?(?:CONTRAST\w*|CONT\b|KM\b|CE\b|C\b(?![+\-]))
@@ -39,6 +43,8 @@ def contrast_words(*descriptions: str) -> str:
     """
     for description in descriptions:
         text = " ".join(description.upper().replace("_", " ").split())
+        if both := BOTH.search(text):
+            return both.group()
         remaining = DENIALS.sub(" | ", text)
         match = AFFIRMATIONS.search(remaining)
         if match:

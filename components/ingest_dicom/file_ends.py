@@ -21,7 +21,7 @@ def ends_early(file: BinaryIO, dataset: FileDataset) -> bool:
     A deflated file cannot be judged without inflating it; zlib refuses a broken one when it is read.
     """
     syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if syntax == DeflatedExplicitVRLittleEndian or "Rows" not in dataset:
+    if syntax == DeflatedExplicitVRLittleEndian:
         return False
     order = ">" if syntax == ExplicitVRBigEndian else "<"
     size = os.fstat(file.fileno()).st_size

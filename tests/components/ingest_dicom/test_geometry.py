@@ -133,7 +133,9 @@ def test_two_slices_at_one_position_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keyword", ["ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing"])
-def test_missing_geometry_is_refused_and_never_taken_from_other_attributes(tmp_path: Path, keyword: str) -> None:
+def test_missing_geometry_is_refused_and_never_taken_from_other_attributes(
+    tmp_path: Path, keyword: str
+) -> None:
     make_series(tmp_path, per_slice={2: {keyword: None}}, SliceLocation=5.0)
     assert _refused(tmp_path) == (Code.ORIENTATION_MISSING,)
 

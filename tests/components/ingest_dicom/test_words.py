@@ -36,7 +36,8 @@ def test_vendor(manufacturer: str, vendor: str) -> None:
     ("vendor", "kernel", "expected"),
     [
         ("GE", "STANDARD", "soft"), ("GE", "BONE", "sharp"), ("Siemens", "B30s", "soft"), ("Siemens", "B60s", "sharp"),
-        ("Siemens", "Br38f\\3", "soft"), ("Philips", "B", "soft"), ("Philips", "YB", "sharp"), ("Canon", "FC08", "soft"),
+        ("Siemens", "Br38f\\3", "soft"),
+        ("Philips", "B", "soft"), ("Philips", "YB", "sharp"), ("Canon", "FC08", "soft"),
         ("Canon", "FC30", "sharp"), ("GE", "", "unknown"), ("HITACHI", "11", "unknown"), ("Siemens", "odd", "unknown"),
     ],
 )  # fmt: skip
@@ -60,7 +61,8 @@ def test_words_for_contrast(description: str) -> None:
     "description",
     [
         "CT ABDOMEN WITHOUT CONTRAST", "non-contrast", "NONCONTRAST", "ABD W/O CONTRAST", "W/O", "ABDOMEN NON CON 5mm",
-        "Abd nativ 3.0 B30f", "NATIVE ABDOMEN 3/3 B", "Abdomen 5.0 CE-", "ABD/PELVIS W/O 2.5 STD", "without IV contrast",
+        "Abd nativ 3.0 B30f", "NATIVE ABDOMEN 3/3 B", "Abdomen 5.0 CE-",
+        "ABD/PELVIS W/O 2.5 STD", "without IV contrast",
         "LWS 2.0 B60s", "PET-CT SERIES", "unenhanced", "no contrast", "Abdomen ohne KM", "WO CONTRAST", "L-SPINE BONE",
         "7.1 L-Spine 3 Level 2.5mm", "CONVENTIONAL", "PARTIAL", "1A TRAUMA/PLAIN HEAD DM", "Abdomen plain 3.0",
     ],
