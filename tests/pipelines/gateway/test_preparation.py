@@ -1,0 +1,116 @@
+"""From files to crops: the right series, the right refusals, the same crops from DICOM and NIfTI."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.refusal import Code, RefusedError
+from pipelines.gateway.preparation import PreparedStudy
+from tests.pipelines.gateway.synthetic_study import Site, torso, write_ct
+
+Prepare = Callable[..., PreparedStudy]
+
+
+def codes(study: PreparedStudy) -> set[Code]:
+    return {refusal.code for refusal in study.refusals}
+
+
+def test_a_sound_dicom_series_is_accepted_with_four_levels(prepared: PreparedStudy) -> None:
+    assert prepared.refusals == ()
+    assert [crop.level.name for crop in prepared.crops] == ["L1", "L2", "L3", "L4"]
+    assert prepared.left_out == ()
+    assert [crop.trabecular_hu for crop in prepared.crops] == pytest.approx([150] * 4, abs=3)
+    assert prepared.statistics["soft_tissue_peak_hu"] == pytest.approx(50, abs=2)
+
+
+def test_the_same_scan_as_nifti_gives_the_same_crops(
+    site: Site, prepared: PreparedStudy, prepare: Prepare
+) -> None:
+    other = prepare(site.nifti, site.levels, kvp=120.0)
+    assert other.refusals == ()
+    for mine, its in zip(prepared.crops, other.crops, strict=True):
+        assert np.abs(mine.hu.astype(int) - its.hu).max() <= 1
+    unchecked = set(other.study.not_checked)
+    assert {Code.CONTRAST_BY_TAG, Code.CONTRAST_BY_WORDS, Code.VENDOR_UNVALIDATED} <= unchecked
+    assert not {Code.ORIENTATION_MISSING, Code.HU_IMPLAUSIBLE} & unchecked
+
+
+def test_a_nifti_without_stated_tube_voltage_is_refused(site: Site, prepare: Prepare) -> None:
+    assert codes(prepare(site.nifti, site.levels)) == {Code.KVP_MISSING}
+
+
+def test_a_dicom_series_must_declare_its_tube_voltage(site: Site, prepare: Prepare, tmp_path: Path) -> None:
+    write_ct(tmp_path / "ct", torso(), KVP=None)
+    assert codes(prepare(tmp_path / "ct", site.levels, kvp=120.0)) == {Code.KVP_MISSING}
+
+
+def test_all_reasons_are_given_at_once(site: Site, prepare: Prepare, tmp_path: Path) -> None:
+    write_ct(tmp_path / "ct", torso(), ContrastBolusAgent="APPLIED", PatientAge="025Y")
+    study = prepare(tmp_path / "ct", sex="M")
+    assert codes(study) == {
+        Code.CONTRAST_BY_TAG, Code.AGE_UNDER_30, Code.LEVELS_MISSING, Code.STATED_CONTRADICTS_HEADER,
+    }  # fmt: skip
+    with pytest.raises(RefusedError, match="CONTRAST_BY_TAG"):
+        study.require_acceptable()
+
+
+def test_an_unvalidated_vendor_is_no_refusal(site: Site, prepare: Prepare, tmp_path: Path, params) -> None:
+    known = [
+        vendor for vendor in params.validate.vendors_known if vendor not in params.validate.vendors_validated
+    ]
+    if not known:
+        pytest.skip("every known vendor is validated")
+    write_ct(tmp_path / "ct", torso(), Manufacturer=known[0])
+    study = prepare(tmp_path / "ct", site.levels)
+    assert study.refusals == ()
+    assert [refusal.code for refusal in study.study.outside] == [Code.VENDOR_UNVALIDATED]
+
+
+def test_the_acceptable_series_of_a_mixed_study_is_chosen_and_said_why(
+    site: Site, prepare: Prepare, tmp_path: Path
+) -> None:
+    shutil.copytree(site.folder, tmp_path / "study" / "native")
+    write_ct(tmp_path / "study" / "contrast", torso(), ContrastBolusAgent="APPLIED")
+    write_ct(tmp_path / "study" / "bone", torso(), ConvolutionKernel="B70s", PatientID="TEST-1")
+    (tmp_path / "study" / "readme.txt").write_text("not DICOM")
+    study = prepare(tmp_path / "study", site.levels)
+    assert study.refusals == ()
+    assert study.study.series_instance_uid == site.uid
+    assert "1 of 3 CT series" in study.study.choice
+    assert "CONTRAST_BY_TAG" in study.study.choice
+
+
+def test_two_patients_in_one_folder_are_refused(site: Site, prepare: Prepare, tmp_path: Path) -> None:
+    shutil.copytree(site.folder, tmp_path / "a")
+    write_ct(tmp_path / "b", torso(), PatientID="TEST-2")
+    with pytest.raises(RefusedError) as refused:
+        prepare(tmp_path, site.levels)
+    assert refused.value.codes == (Code.MIXED_SERIES,)
+
+
+def test_levels_near_the_edge_are_left_out_and_named(site: Site, prepare: Prepare, tmp_path: Path) -> None:
+    levels = tmp_path / "levels.csv"
+    levels.write_text("level,x_mm,y_mm,z_mm\nL1,0,10,80\nL2,0,10,45\nL3,0,10,9\nL4,0,10,-27\n")
+    study = prepare(site.folder, levels)
+    assert study.refusals == ()
+    assert [(name, refusal.code) for name, refusal in study.left_out] == [("L1", Code.LEVELS_NOT_IN_VIEW)]
+
+
+def test_fewer_than_two_evaluable_levels_are_refused(site: Site, prepare: Prepare, tmp_path: Path) -> None:
+    levels = tmp_path / "levels.csv"
+    levels.write_text("level,x_mm,y_mm,z_mm\nL3,0,10,90\nL4,0,10,55\n")
+    assert codes(prepare(site.folder, levels)) == {Code.LEVELS_TOO_FEW}
+
+
+@pytest.mark.parametrize("content", [None, b"this is no image at all " * 20])
+def test_nothing_to_judge_is_refused_at_once(prepare: Prepare, tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "file").write_bytes(content)
+    with pytest.raises(RefusedError) as refused:
+        prepare(tmp_path)
+    assert refused.value.codes == ((Code.EMPTY_INPUT,) if content is None else (Code.NOT_DICOM,))
