@@ -94,6 +94,9 @@ def export_onnx(model_folder: Path, out_file: Path) -> Path:
         if program is None:
             raise OnnxExportError(f"{model_folder}: torch.onnx.export gave no program")
         proto = program.model_proto
+        for node in (*proto.graph.node, *(inner for function in proto.functions for inner in function.node)):
+            del node.metadata_props[:]  # stack traces with the paths of the machine that exported
+            node.doc_string = ""
         for key, value in (
             ("weights_sha256", model.card.weights_sha256),
             ("data_version", model.card.data_version),
