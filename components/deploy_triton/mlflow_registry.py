@@ -7,7 +7,6 @@ from pathlib import Path
 
 from components.train_resnet50 import registry
 
-
 _SQLITE = "sqlite:///"
 
 
