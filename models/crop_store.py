@@ -10,6 +10,7 @@ Layout of a store folder::
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -205,14 +206,15 @@ class CropStoreWriter:
 
     def _abandon(self) -> None:
         if hasattr(self, "_file"):
-            try:
+            # the buffered rest cannot be written on a full disk; the folder goes anyway
+            with contextlib.suppress(OSError):
                 self._file.close()
-            except OSError:
-                pass  # the buffered rest cannot be written on a full disk; the folder goes anyway
         shutil.rmtree(self.partial, ignore_errors=True)
 
     def _write_error(self, error: OSError) -> CropStoreWriteError:
-        return CropStoreWriteError(f"{self.folder}: crop store not written ({error.strerror}); free disk space, run again")
+        return CropStoreWriteError(
+            f"{self.folder}: crop store not written ({error.strerror}); free disk space, run again"
+        )
 
 
 def open_crop_store(folder: Path) -> CropStore:
@@ -227,7 +229,9 @@ def open_crop_store(folder: Path) -> CropStore:
         document = json.loads((folder / "store.json").read_text())
         version = document.get("schema_version")
         if version != SCHEMA_VERSION:
-            raise CropStoreError(f"{folder}: crop store schema {version!r}; this version reads {SCHEMA_VERSION}")
+            raise CropStoreError(
+                f"{folder}: crop store schema {version!r}; this version reads {SCHEMA_VERSION}"
+            )
         header = StoreHeader.model_validate(document)
         hu = np.load(folder / "hu.npy", mmap_mode="r")
         index = pd.read_parquet(folder / "index.parquet")
@@ -237,7 +241,9 @@ def open_crop_store(folder: Path) -> CropStore:
     if missing:
         raise CropStoreError(f"{folder}/index.parquet: columns missing: {', '.join(missing)}")
     if not (len(index) == header.count == hu.shape[0]):
-        raise CropStoreError(f"{folder}: {len(index)} index rows, {hu.shape[0]} crops, {header.count} declared")
+        raise CropStoreError(
+            f"{folder}: {len(index)} index rows, {hu.shape[0]} crops, {header.count} declared"
+        )
     unknown = set(index["level"]) - set(LEVELS)
     if unknown:
         raise CropStoreError(f"{folder}/index.parquet: unknown levels {sorted(unknown)}; accepted {LEVELS}")

@@ -101,7 +101,9 @@ class Code(StrEnum):
 MEANINGS: dict[Code, Meaning] = {
     Code.NOT_DICOM: Meaning(Basis.FILE, "the file is not DICOM", "send DICOM files only"),
     Code.FILE_TRUNCATED: Meaning(Basis.FILE, "the file ends before its data does", "send the file again"),
-    Code.NOT_CT: Meaning(Basis.FILE, "a DICOM object of another kind than CT image", "none; it is listed and left"),
+    Code.NOT_CT: Meaning(
+        Basis.FILE, "a DICOM object of another kind than CT image", "none; it is listed and left"
+    ),
     Code.PIXELS_UNREADABLE: Meaning(
         Basis.FILE, "the pixel data cannot be decoded", "send the series again, uncompressed or JPEG-lossless"
     ),
@@ -110,10 +112,13 @@ MEANINGS: dict[Code, Meaning] = {
         Basis.FILE, "the file cannot be opened", "make the file readable for this user"
     ),
     Code.FILE_COPY: Meaning(
-        Basis.FILE, "a byte-identical copy of a file already in the series", "none; the copy is listed and left"
+        Basis.FILE,
+        "a byte-identical copy of a file already in the series",
+        "none; the copy is listed and left",
     ),
     Code.ENHANCED_MULTIFRAME: Meaning(
-        Basis.FILE, "several slices in one multi-frame CT object, which is not read yet",
+        Basis.FILE,
+        "several slices in one multi-frame CT object, which is not read yet",
         "send the series as single-frame CT images",
     ),
     Code.SERIES_UID_MISSING: Meaning(
@@ -125,13 +130,19 @@ MEANINGS: dict[Code, Meaning] = {
     Code.LOCALIZER: Meaning(Basis.HEADER, "a localizer (scout) image", "send the axial series"),
     Code.SECONDARY_CAPTURE: Meaning(Basis.HEADER, "a secondary capture, not HU", "send the original series"),
     Code.DERIVED_IMAGE: Meaning(
-        Basis.HEADER, "a derived image (reformat, map, MIP) whose values may not be HU", "send the original axial series"
+        Basis.HEADER,
+        "a derived image (reformat, map, MIP) whose values may not be HU",
+        "send the original axial series",
     ),
     Code.VIRTUAL_NON_CONTRAST: Meaning(
-        Basis.HEADER, "virtual non-contrast: calcium is removed with iodine", "send a true non-contrast series"
+        Basis.HEADER,
+        "virtual non-contrast: calcium is removed with iodine",
+        "send a true non-contrast series",
     ),
     Code.MONOENERGETIC: Meaning(
-        Basis.HEADER, "virtual monoenergetic image: HU of bone follow the chosen keV", "send the conventional series"
+        Basis.HEADER,
+        "virtual monoenergetic image: HU of bone follow the chosen keV",
+        "send the conventional series",
     ),
     Code.KVP_MISSING: Meaning(Basis.HEADER, "tube voltage is not declared", "declare KVP (0018,0060)"),
     Code.KVP_OUT_OF_RANGE: Meaning(
@@ -141,18 +152,23 @@ MEANINGS: dict[Code, Meaning] = {
         Basis.HEADER, "Manufacturer is missing or names no known vendor", "declare Manufacturer (0008,0070)"
     ),
     Code.VENDOR_UNVALIDATED: Meaning(
-        Basis.HEADER, "a vendor the model was not validated on", "validate the vendor first; the patient is flagged"
+        Basis.HEADER,
+        "a vendor the model was not validated on",
+        "validate the vendor first; the patient is flagged",
     ),
     Code.PATIENT_ID_MISSING: Meaning(Basis.HEADER, "PatientID is empty", "declare PatientID (0010,0020)"),
     Code.DUPLICATE_UID: Meaning(
         Basis.HEADER, "one SOPInstanceUID carries two different images", "send the series with unique UIDs"
     ),
     Code.MIXED_SERIES: Meaning(
-        Basis.HEADER, "slices of different patients, studies or acquisitions under one SeriesInstanceUID",
+        Basis.HEADER,
+        "slices of different patients, studies or acquisitions under one SeriesInstanceUID",
         "send the series apart",
     ),
     Code.RESCALE_MISSING: Meaning(
-        Basis.HEADER, "RescaleSlope or RescaleIntercept is missing or not a number", "send a series with HU rescale"
+        Basis.HEADER,
+        "RescaleSlope or RescaleIntercept is missing or not a number",
+        "send a series with HU rescale",
     ),
     Code.CONTRAST_BY_TAG: Meaning(
         Basis.HEADER, "contrast agent declared by ContrastBolusAgent", "send the non-contrast series"
@@ -166,16 +182,22 @@ MEANINGS: dict[Code, Meaning] = {
     Code.GEOMETRY_INCONSISTENT: Meaning(
         Basis.GEOMETRY, "slices differ in orientation, matrix or pixel spacing", "send one consistent series"
     ),
-    Code.SLICE_MISSING: Meaning(Basis.GEOMETRY, "a slice is missing inside the series", "send the whole series"),
+    Code.SLICE_MISSING: Meaning(
+        Basis.GEOMETRY, "a slice is missing inside the series", "send the whole series"
+    ),
     Code.SLICE_DUPLICATED: Meaning(Basis.GEOMETRY, "two slices at one position", "send each slice once"),
     Code.SPACING_WRONG: Meaning(
-        Basis.GEOMETRY, "declared slice spacing contradicts slice positions", "correct the spacing or the positions"
+        Basis.GEOMETRY,
+        "declared slice spacing contradicts slice positions",
+        "correct the spacing or the positions",
     ),
     Code.SPACING_TOO_LARGE: Meaning(
         Basis.GEOMETRY, "slices are farther apart than validated", "send a thinner reconstruction"
     ),
     Code.PIXEL_SPACING_OUT_OF_RANGE: Meaning(
-        Basis.GEOMETRY, "pixel spacing outside the validated range", "reconstruct with a smaller field of view"
+        Basis.GEOMETRY,
+        "pixel spacing outside the validated range",
+        "reconstruct with a smaller field of view",
     ),
     Code.GANTRY_TILT: Meaning(Basis.GEOMETRY, "gantry tilt or oblique stack", "send an untilted series"),
     Code.TOO_FEW_SLICES: Meaning(Basis.GEOMETRY, "too few slices to hold L1-L4", "send the whole series"),
@@ -183,19 +205,29 @@ MEANINGS: dict[Code, Meaning] = {
         Basis.WORDS, "a description says that contrast was given", "send the non-contrast series"
     ),
     Code.CONTRAST_BY_IMAGE: Meaning(
-        Basis.IMAGE, "the aortic lumen is enhanced although nothing declares contrast", "send the non-contrast series"
+        Basis.IMAGE,
+        "the aortic lumen is enhanced although nothing declares contrast",
+        "send the non-contrast series",
     ),
     Code.HU_IMPLAUSIBLE: Meaning(
-        Basis.IMAGE, "values are not HU of a patient (soft tissue not where it must be)", "send an original CT series"
+        Basis.IMAGE,
+        "values are not HU of a patient (soft tissue not where it must be)",
+        "send an original CT series",
     ),
     Code.METAL_IN_VERTEBRA: Meaning(
-        Basis.IMAGE, "metal or cement in a vertebra to be measured", "exclude the level; measure by DXA elsewhere"
+        Basis.IMAGE,
+        "metal or cement in a vertebra to be measured",
+        "exclude the level; measure by DXA elsewhere",
     ),
     Code.LEVELS_MISSING: Meaning(
-        Basis.LEVELS, "where L1-L4 are is not given", "give --levels: a DICOM SEG, a label map or a table of centres"
+        Basis.LEVELS,
+        "where L1-L4 are is not given",
+        "give --levels: a DICOM SEG, a label map or a table of centres",
     ),
     Code.LEVELS_UNREADABLE: Meaning(
-        Basis.LEVELS, "the level file cannot be read or its scheme is not named", "see docs on levels; name --level-scheme"
+        Basis.LEVELS,
+        "the level file cannot be read or its scheme is not named",
+        "see docs/own-cohort.md; name --level-scheme",
     ),
     Code.LEVELS_AMBIGUOUS: Meaning(
         Basis.LEVELS, "levels contradict one another (order, spacing, doubles)", "correct the level file"
@@ -208,24 +240,34 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.DXA_MISSING: Meaning(Basis.TABLE, "a CT without a DXA exam", "add the exam to the DXA table"),
     Code.CT_MISSING: Meaning(Basis.TABLE, "a DXA exam without an accepted CT", "add the CT series"),
-    Code.DXA_VALUE_MISSING: Meaning(Basis.TABLE, "a required DXA value is empty", "fill it or leave the exam out"),
+    Code.DXA_VALUE_MISSING: Meaning(
+        Basis.TABLE, "a required DXA value is empty", "fill it or leave the exam out"
+    ),
     Code.DXA_LEVEL_INVALID: Meaning(
         Basis.TABLE, "the DXA table marks the level as not evaluable", "none; the other levels are used"
     ),
     Code.DXA_VALUE_NOT_NUMERIC: Meaning(Basis.TABLE, "a DXA value is not a number", "correct the value"),
-    Code.DXA_OUT_OF_RANGE: Meaning(Basis.TABLE, "a DXA value outside its plausible range", "check value and unit (g/cm2)"),
+    Code.DXA_OUT_OF_RANGE: Meaning(
+        Basis.TABLE, "a DXA value outside its plausible range", "check value and unit (g/cm2)"
+    ),
     Code.DXA_DEVICE_UNKNOWN: Meaning(
         Basis.TABLE, "no published conversion for this DXA device", "name Hologic or GE Lunar"
     ),
     Code.DXA_DATE_FAR: Meaning(Basis.TABLE, "CT and DXA too many days apart", "pair a DXA nearer in time"),
     Code.DXA_DATE_INVALID: Meaning(Basis.TABLE, "a date is missing or not YYYY-MM-DD", "correct the date"),
     Code.DXA_DUPLICATED: Meaning(Basis.TABLE, "two exams of one patient on one date", "keep one"),
-    Code.SEX_MISMATCH: Meaning(Basis.TABLE, "sex differs between CT header and DXA table", "correct one of them"),
+    Code.SEX_MISMATCH: Meaning(
+        Basis.TABLE, "sex differs between CT header and DXA table", "correct one of them"
+    ),
     Code.DXA_VALUE_INVALID: Meaning(
-        Basis.TABLE, "a DXA entry is none of the accepted ones (sex F or M, flags 0 or 1)", "correct the entry"
+        Basis.TABLE,
+        "a DXA entry is none of the accepted ones (sex F or M, flags 0 or 1)",
+        "correct the entry",
     ),
     Code.SERIES_NOT_CHOSEN: Meaning(
-        Basis.TABLE, "another series of the same patient suits better (soft kernel, thin slices)", "none; it is listed and left"
+        Basis.TABLE,
+        "another series of the same patient suits better (soft kernel, thin slices)",
+        "none; it is listed and left",
     ),
     Code.EXAM_NOT_CHOSEN: Meaning(
         Basis.TABLE, "another exam of the same patient is nearer to the CT", "none; it is listed and left"

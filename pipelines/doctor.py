@@ -60,11 +60,13 @@ def _required(workspace: Workspace) -> Iterator[Finding]:
         "make setup",
     )
     yield _library("libpython3.11.so.1.0")
-    environment = workspace.triton_environment
+    from components.deploy_triton.server_environment import is_ready
+
+    ready = is_ready(workspace.triton_environment)
     yield Finding(
         "tritonserver",
-        environment.is_dir(),
-        str(environment.name) if environment.is_dir() else "not installed yet",
+        ready,
+        "ready" if ready else "not installed yet",
         "required",
         "osteogate serve start (or the first deploy) installs it from requirements-triton.txt",
     )

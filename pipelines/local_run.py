@@ -20,7 +20,7 @@ from typing import Any
 
 from components.step import COMMIT_VARIABLE, RECORDS_VARIABLE, Site
 from models.errors import OsteoGateError, ParameterError
-from pipelines.manifest import Manifest, build_manifest, git_state, write_manifest
+from pipelines.manifest import Manifest, RunFacts, build_manifest, git_state, write_manifest
 from pipelines.params import read_params
 from pipelines.site_key import ensure_site_key
 from pipelines.step_records import StepRecord, read_records
@@ -153,21 +153,14 @@ def _run_in(
         COMMIT_VARIABLE: commit or "",
     }
     started = datetime.now(UTC)
-    facts = {
-        "run_id": folder.name,
-        "started": started,
-        "git_commit": commit,
-        "git_dirty": dirty,
-        "params": params,
-        "policy": options.policy,
-    }
+    facts = RunFacts(folder.name, started, commit, dirty, params, options.policy)
 
     def records() -> dict[str, StepRecord]:
         return read_records(records_folder, run_log, pipeline_root / "cache")
 
     def conclude(state: str, error: str | None = None) -> Manifest:
         manifest = build_manifest(
-            folder, state=state, error=error, records=records(), workspace=workspace, **facts
+            folder, state=state, error=error, records=records(), workspace=workspace, facts=facts
         )
         write_manifest(manifest, folder)
         return manifest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,18 @@ from pipelines.step_records import StepRecord
 from pipelines.workspace import Workspace
 
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What is known of a run from its start."""
+
+    run_id: str
+    started: datetime
+    git_commit: str | None
+    git_dirty: bool
+    params: dict[str, Any]
+    policy: str
 
 
 class StepEntry(BaseModel):
@@ -82,25 +95,20 @@ def build_manifest(
     error: str | None,
     records: dict[str, StepRecord],
     workspace: Workspace,
-    run_id: str,
-    started: datetime,
-    git_commit: str | None,
-    git_dirty: bool,
-    params: dict[str, Any],
-    policy: str,
+    facts: RunFacts,
 ) -> Manifest:
     """Gather the manifest from the steps' records and outputs."""
     deployed = records["deploy"].notes
     return Manifest(
-        run_id=run_id,
+        run_id=facts.run_id,
         state=state,
         error=error,
-        started=started,
+        started=facts.started,
         finished=datetime.now(UTC),
         data=records["data"].notes,
-        git={"commit": git_commit, "dirty": git_dirty},
-        policy=policy,
-        params=params,
+        git={"commit": facts.git_commit, "dirty": facts.git_dirty},
+        policy=facts.policy,
+        params=facts.params,
         steps=[_entry(record, state) for record in records.values()],
         counts={
             name: records[name].notes["counts"]
@@ -151,7 +159,7 @@ PAGES = {
     "Data Docs": ("validate", "data_docs/index.html"),
     "contact sheet": ("prepare", "contact_sheet.png"),
     "evaluation report": ("evaluate", "report.html"),
-    "gate decision": ("gate", "decision.html"),
+    "gate decision": ("gate", "decision.md"),
     "drift": ("drift", "index.html"),
 }
 

@@ -38,5 +38,5 @@ def deploy_triton(
             git_commit=step.git_commit,
         )
         step.note(version=result.version, url=result.url, parity=result.parity, golden=result.golden)
-    outputs = NamedTuple("Deployed", [("version", str), ("triton_url", str)])
-    return outputs(str(result.version), result.url)
+    deployed = NamedTuple("deployed", [("version", str), ("triton_url", str)])
+    return deployed(str(result.version), result.url)

@@ -6,9 +6,12 @@ from kfp import dsl
 
 
 @dsl.component(base_image="osteogate-python", install_kfp_package=False)
-def obtain_data(root: str, spec: str, accept_changed_data: bool, data_folder: str) -> NamedTuple(
-    "Dataset", [("path", str), ("version", str), ("kind", str)]
-):  # type: ignore[valid-type]
+def obtain_data(
+    root: str,
+    spec: str,
+    accept_changed_data: bool,
+    data_folder: str,
+) -> NamedTuple("Dataset", [("path", str), ("version", str), ("kind", str)]):  # type: ignore[valid-type]
     """Data set of `root/data.dvc`, or the site's own cohort in `data_folder`."""
     from pathlib import Path
     from typing import NamedTuple
@@ -26,5 +29,5 @@ def obtain_data(root: str, spec: str, accept_changed_data: bool, data_folder: st
         step.note(
             version=dataset.version, kind=dataset.kind, source=dataset.source, patients=dataset.patients
         )
-    outputs = NamedTuple("Dataset", [("path", str), ("version", str), ("kind", str)])
-    return outputs(str(dataset.path), dataset.version, dataset.kind)
+    found = NamedTuple("found", [("path", str), ("version", str), ("kind", str)])
+    return found(str(dataset.path), dataset.version, dataset.kind)

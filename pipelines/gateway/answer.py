@@ -158,7 +158,9 @@ class Answer:
             lines.append(OUTSIDE.upper())
             lines += [f"  {refusal.code}: {refusal.found}" for refusal in self.outside]
             lines += [f"  {remark}" for remark in self.remarks]
-            lines += [f"  not checked: {code} ({MEANINGS[code].meaning})" for code in self.not_checked]
+            if self.not_checked:
+                codes = ", ".join(code.value for code in self.not_checked)
+                lines.append(f"  not checked, because the input does not say: {codes}")
         lines.append("; ".join(self.notices))
         return lines
 

@@ -86,6 +86,8 @@ def read_study(
         facts, contradictions = reconcile(facts, stated)
         facts["kvp"] = stated.kvp
         study = _judged(facts, nifti_volume, params, declared=False, choice="one NIfTI volume")
+        unchecked = tuple(code for code in study.not_checked if code is not Code.PIXELS_UNREADABLE)
+        study = _with(study, [], not_checked=unchecked)  # a NIfTI file was read whole, or not at all
         missing = [] if stated.kvp else [Refusal(Code.KVP_MISSING, "a NIfTI file declares none; state --kvp")]
         return _with(study, [*contradictions, *missing])
     scan = scan_folder(image)
