@@ -8,7 +8,7 @@ from torch import Tensor
 from models.dataset import CropDataset
 from models.network import BoneNet
 
-_RIDGE = 1.0  # per standardised feature, against the number of vertebrae
+_RIDGE = 10.0  # per standardised feature, against the number of vertebrae
 
 
 @torch.no_grad()
@@ -21,8 +21,9 @@ def standardise_from(network: BoneNet, train: CropDataset, *, linear_start: bool
     Parameters
     ----------
     linear_start
-        Also set the linear part of the head to the ridge regression of the standardised labels, so that
-        training starts from where a regression on HU would end.
+        Also set the linear part of the head to the ridge regression of the standardised labels on the
+        intensity features, so that training starts from where a regression on HU would end. Acquisition
+        starts at 0: with few patients its chance correlation with the labels does harm.
     """
     labels, acquisition = torch.from_numpy(train.labels), torch.from_numpy(train.acquisition)
     _set(network.label_mean, network.label_std, labels)
@@ -33,16 +34,11 @@ def standardise_from(network: BoneNet, train: CropDataset, *, linear_start: bool
     _set(network.intensity_mean, network.intensity_std, intensity)
     if not linear_start:
         return
-    features = torch.cat(
-        [
-            (intensity - network.intensity_mean) / network.intensity_std,
-            ((acquisition - network.acquisition_mean) / network.acquisition_std).clamp(-3.0, 3.0),
-        ],
-        dim=1,
-    ).double()
+    features = ((intensity - network.intensity_mean) / network.intensity_std).double()
     targets = ((labels - network.label_mean) / network.label_std).double()
     gram = features.T @ features + _RIDGE * torch.eye(features.shape[1], dtype=torch.float64)
-    network.shallow.weight.copy_(torch.linalg.solve(gram, features.T @ targets).T.float())
+    weights = torch.linalg.solve(gram, features.T @ targets).T.float()
+    network.shallow.weight[:, : weights.shape[1]].copy_(weights)
 
 
 def _set(mean: Tensor, std: Tensor, values: Tensor) -> None:
