@@ -74,7 +74,9 @@ def test_nifti_is_answered_as_outside_validated_input(
     assert not answer.inside_validated_input
     text = answer.text()
     assert "OUTSIDE VALIDATED INPUT" in text
-    assert "not checked: CONTRAST_BY_TAG" in text
+    (unchecked,) = [line for line in text.splitlines() if "not checked" in line]
+    assert "CONTRAST_BY_TAG" in unchecked
+    assert "PIXELS_UNREADABLE" not in unchecked  # the file was read
     assert "slice thickness is not declared" in text
     assert "no T-score: age and sex not known" in text
     assert answer.as_dict()["score"]["t_score"] is None
