@@ -19,7 +19,7 @@ VBMD_SD_MG_CC = 29.0  # spec
 CLINICAL_SHIFT_Z = -0.45  # spec (-0.35 to -0.55): a clinic's cohort lies below the population
 VBMD_RANGE_MG_CC = (35.0, 300.0)  # plausible QCT range
 MICRO_CORRELATION = 0.40  # spec: with vBMD
-MICRO_AGE_SLOPE_PER_YEAR = -0.05  # spec
+MICRO_AGE_SLOPE_PER_YEAR = -0.06  # spec: about 0.05; fit: r(TBS, age)
 SHELL_CORRELATION = 0.55  # spec: with vBMD
 LEVEL_VBMD_RATIO = {
     "T12": 1.02,
@@ -58,7 +58,7 @@ ENDPLATE_FACTOR = 1.15  # spec
 BODY_VOXEL_MM = 0.6
 POSTERIOR_VOXEL_MM = 1.0
 POSTERIOR_MG_CC = 700.0  # spec; fit: posterior share of BMC 51.4 +- 4.2 %
-POSTERIOR_LOG_SD = 0.130  # spec 0.10-0.135: own variation that a body's CT does not show
+POSTERIOR_LOG_SD = 0.135  # spec 0.10-0.135: own variation that a body's CT does not show
 POSTERIOR_VBMD_EXPONENT = 0.42  # "partly following vBMD"; fit: SD of BMD
 POSTERIOR_AGE_PER_YEAR = {"F": -0.001, "M": 0.005}  # spec
 POSTERIOR_LEVEL_RATIO = {
@@ -73,10 +73,9 @@ POSTERIOR_LEVEL_RATIO = {
 # --- trabecular texture ----------------------------------------------------------------------------------
 TEXTURE_LENGTH_MM = (0.25, 0.60)  # spec: correlation length (sigma of the filter), good to poor structure
 TEXTURE_ANISOTROPY = (1.3, 1.9)  # spec: vertical
-TEXTURE_AMPLITUDE = (
-    0.27,
-    0.90,
-)  # spec 0.30 to 0.70, SD at the voxel, times sqrt(140 / vBMD); fit: r(TBS, BMD), r(TBS, age)
+TEXTURE_AMPLITUDE = (0.25, 0.95)  # SD at the voxel; spec 0.30-0.70; fit: share of TBS that texture makes
+TEXTURE_VBMD_EXPONENT = 0.75  # of 140 / vBMD; spec 0.5; fit: r(TBS, age) negative
+TEXTURE_MAX_SD = 1.4  # illustrative: no voxel field more extreme than this
 REGIONAL_SD = (0.04, 0.08)  # spec
 REGIONAL_LENGTH_MM = 5.0  # illustrative
 
@@ -94,7 +93,11 @@ HOLOGIC_PER_LUNAR, HOLOGIC_OFFSET_G_CM2 = 0.906, -0.025  # Genant 1994, JBMR 9:1
 BMD_SCALE = 1.10  # fit: NHANES lumbar BMD (Hologic)
 TBS_INSET_MM = 5.0  # spec
 TBS_LAGS_MM = (1, 2, 3, 4)  # spec
-TBS_SLOPE, TBS_OFFSET = 1.0, 0.0  # fit: NHANES TBS; the commercial scale is proprietary
+TBS_TREND_MM = 3.0  # sigma of the smooth background taken off first; fit: r(TBS, micro)
+TBS_SLOPE, TBS_OFFSET = (
+    1.45,
+    -0.488,
+)  # fit: mean 1.31, SD 0.10 (NHANES TBS); the commercial scale is proprietary
 
 # --- CT --------------------------------------------------------------------------------------------------
 HYDROXYAPATITE = {"Ca": 0.3989, "P": 0.1850, "O": 0.4141, "H": 0.0020}  # Ca10(PO4)6(OH)2 by mass

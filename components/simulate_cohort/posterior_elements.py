@@ -80,7 +80,7 @@ def build_posterior(
     in_body = inside((1.0 - radius) * b, voxel) * (height < 1.0)
     envelope = inside(depth, voxel) * (1.0 - in_body)
     density = patient.posterior_mg_cc * c.POSTERIOR_LEVEL_RATIO[vertebra.name]
-    density *= float(np.exp(0.03 * rng.standard_normal())) * (1.0 + 0.06 * patient.degeneration)
+    density *= float(np.exp(0.03 * rng.standard_normal())) * (1.0 + 0.03 * patient.degeneration)
     rind = 0.52 * np.exp(-np.maximum(depth, 0.0) / 1.2)
     cortex = np.where(dense > 0, 0.60 + rind, LIGHT_CORE + 0.6 * rind)
     uneven = np.exp(regional(rng, envelope.shape, voxel, 0.10))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from components.simulate_cohort import constants as c
 from components.simulate_cohort.dxa import DxaScan
@@ -41,8 +42,14 @@ def variogram_slope(image: FloatArray, region: NDArray[np.bool_]) -> float:
 
 
 def raw_slopes(scan: DxaScan) -> dict[str, float]:
-    """Variogram slope per level, before the affine map to the usual scale."""
-    return {level: variogram_slope(scan.areal_g_cm2, scan.bodies[level]) for level in LEVELS}
+    """Variogram slope per level, before the affine map to the usual scale.
+
+    The smooth background (the shadow of pedicles and processes, mostly) is taken off first, as trend removal
+    before an experimental variogram is usual in geostatistics.
+    """
+    trend = (c.TBS_TREND_MM / c.DXA_PIXEL_Z_MM, c.TBS_TREND_MM / c.DXA_PIXEL_X_MM)
+    image = scan.areal_g_cm2 - gaussian_filter(scan.areal_g_cm2, trend)
+    return {level: variogram_slope(image, scan.bodies[level]) for level in LEVELS}
 
 
 def tbs(scan: DxaScan) -> dict[str, float]:

@@ -31,7 +31,8 @@ def trabecular_factor(
     sigma = np.array([length * _between(c.TEXTURE_ANISOTROPY, quality), length, length]) / voxel_mm
     field = gaussian_filter(rng.standard_normal(shape), sigma, mode="wrap", truncate=3.0)
     field *= 1.0 / float(np.sqrt(np.mean(field * field)))
-    sd = _between(c.TEXTURE_AMPLITUDE, quality) * float(np.sqrt(140.0 / vbmd_mg_cc))
+    sd = _between(c.TEXTURE_AMPLITUDE, quality) * (140.0 / vbmd_mg_cc) ** c.TEXTURE_VBMD_EXPONENT
+    sd = min(sd, c.TEXTURE_MAX_SD)
     log_sd = float(np.sqrt(np.log1p(sd**2)))
     field *= log_sd
     field += regional(rng, shape, voxel_mm, _between(c.REGIONAL_SD, quality))
