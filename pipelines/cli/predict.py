@@ -35,32 +35,39 @@ def predict(
     Exit codes: 3 input refused (with its codes), 5 no Triton.
     """
     import json
-    import secrets
+    import time
 
     from components.deploy_triton.client import TritonClient
     from components.deploy_triton.params import DeployParams
     from components.deploy_triton.server import triton_url
-    from components.ingest_dicom.pseudonym import Pseudonymiser
+    from components.ingest_dicom.pseudonym import Pseudonymiser, read_key
     from models.params import load_section
     from models.refusal import RefusedError
+    from monitoring.prediction_log import PredictionLog
+    from monitoring.prediction_row import Source
     from pipelines.gateway.answer import refused_as_dict
+    from pipelines.gateway.answer_log import prediction_row
     from pipelines.gateway.figure import write_figure
     from pipelines.gateway.inference import ask
     from pipelines.gateway.preparation import prepare_study
     from pipelines.gateway.settings import GatewayParams
     from pipelines.gateway.stated import Stated
+    from pipelines.site_key import ensure_site_key
     from pipelines.workspace import Workspace
 
     workspace = Workspace.find()
+    ensure_site_key(workspace.site_key)
+    pseudonymiser = Pseudonymiser(read_key(workspace.site_key))
     params = GatewayParams.load(workspace.params_file)
     deploy = load_section(workspace.params_file, "deploy", DeployParams)
     stated = Stated(kvp=kvp, age_years=age, sex=sex.upper() if sex else None)
+    started = time.monotonic()
     try:
         prepared = prepare_study(
             image,
             stated,
             params,
-            Pseudonymiser(secrets.token_bytes(32)),  # nothing is kept, so no hash needs to be found again
+            pseudonymiser,
             level_file=levels,
             scheme=level_scheme,
         )
@@ -78,6 +85,9 @@ def predict(
         if json_output:
             typer.echo(json.dumps(refused_as_dict(error), indent=2))
         raise
+    latency_ms = (time.monotonic() - started) * 1000
+    row = prediction_row(answer, prepared, pseudonymiser, latency_ms=latency_ms, source=Source.PREDICT)
+    PredictionLog(workspace.prediction_log_url).append([row])
     if json_output:
         typer.echo(json.dumps(answer.as_dict(), indent=2, allow_nan=False))
     else:
