@@ -67,12 +67,15 @@ class CropGeometry(Section):
         C, adjacent sagittal slices used as channels.
     slice_spacing_mm
         Distance between them.
+    centre_shift_mm
+        The crop's centre lies this far behind the vertebral body's centre.
     """
 
     pixels: int
     size_mm: float
     slices: int
     slice_spacing_mm: float
+    centre_shift_mm: float
 
 
 class StoreHeader(Section):

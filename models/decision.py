@@ -93,6 +93,7 @@ class Geometry:
     size_mm: float
     slices: int
     slice_spacing_mm: float
+    centre_shift_mm: float
 
 
 @dataclass(frozen=True)
@@ -396,7 +397,8 @@ def _parse(document: Any, where: str) -> DecisionRules:
         "cutoffs": all(0 < value < 3 for value in asdict(rules.cutoffs).values()),
         "reference": rules.reference.peak_g_cm2 > 0 and rules.reference.sd_g_cm2 > 0,
         "reference.osteoporosis_t": rules.reference.osteoporosis_t < rules.reference.osteopenia_t,
-        "geometry": all(value > 0 for value in asdict(rules.geometry).values()),
+        "geometry": rules.geometry.centre_shift_mm >= 0
+        and all(value > 0 for name, value in asdict(rules.geometry).items() if name != "centre_shift_mm"),
         "vendors": len(rules.vendors) > 0,
         "kvp_minimum, kvp_maximum": 0 < rules.kvp_minimum <= rules.kvp_maximum,
         "minimum_age_years": rules.minimum_age_years >= 30,  # no reference below; never loosened by a file

@@ -39,7 +39,7 @@ class NetworkConfig(Section):
     slices: int = Field(ge=1, le=15)
     pixels: int = Field(ge=16, le=512)
     size_mm: float = Field(gt=0, le=200)
-    body_anterior_mm: float = Field(default=8.0, ge=-50, le=50)
+    body_anterior_mm: float = Field(ge=-50, le=50)
     windows_hu: tuple[tuple[float, float], ...] = ((-200.0, 800.0), (0.0, 400.0))
     kvp_reference: float = Field(default=120.0, gt=0)
     kvp_exponent: float = Field(default=0.458, ge=0, le=2)

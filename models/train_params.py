@@ -44,7 +44,7 @@ class TrainParams(Section):
 
     Attributes
     ----------
-    arch, windows_hu, kvp_exponent, body_anterior_mm, dropout, bn_momentum
+    arch, windows_hu, kvp_exponent, dropout, bn_momentum
         See `models.network.NetworkConfig`.
     weights_file
         Local torchvision state dict to start the backbone from; none means from scratch.
@@ -78,7 +78,6 @@ class TrainParams(Section):
     weights_file: Path | None = None
     windows_hu: tuple[tuple[float, float], ...] = ((-200.0, 800.0), (0.0, 400.0))
     kvp_exponent: float = Field(default=0.458, ge=0, le=2)
-    body_anterior_mm: float = Field(default=8.0, ge=-50, le=50)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     bn_momentum: float = Field(default=0.1, gt=0, le=1)
     epochs: int = Field(default=14, ge=1, le=1000)
@@ -108,7 +107,7 @@ class TrainParams(Section):
             size_mm=geometry.size_mm,
             windows_hu=self.windows_hu,
             kvp_exponent=self.kvp_exponent,
-            body_anterior_mm=self.body_anterior_mm,
+            body_anterior_mm=geometry.centre_shift_mm,
             dropout=self.dropout,
             bn_momentum=self.bn_momentum,
         )

@@ -45,7 +45,9 @@ def make_store(
         H and W of the crops, which are 64 mm wide whatever the pixels.
     """
     rng = np.random.default_rng(seed)
-    geometry = CropGeometry(pixels=pixels, size_mm=64.0, slices=slices, slice_spacing_mm=2.0)
+    geometry = CropGeometry(
+        pixels=pixels, size_mm=64.0, slices=slices, slice_spacing_mm=2.0, centre_shift_mm=6.0
+    )
     writer = CropStoreWriter(
         folder,
         patients * len(LEVELS) * len(offsets_mm),

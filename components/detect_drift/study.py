@@ -80,7 +80,6 @@ def cut_study(
                     level,
                     prepare.geometry,
                     (0.0,),
-                    centre_shift_mm=prepare.centre_shift_mm,
                     coverage_tolerance_mm=prepare.coverage_tolerance_mm,
                 )[0]
             )

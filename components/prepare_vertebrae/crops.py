@@ -28,7 +28,6 @@ def extract_crops(
     geometry: CropGeometry,
     lateral_offsets_mm: Sequence[float],
     *,
-    centre_shift_mm: float,
     coverage_tolerance_mm: float,
 ) -> NDArray[np.int16]:
     """Crops (K, C, H, W) int16 HU at K lateral offsets (mm, + to the patient's left).
@@ -45,7 +44,7 @@ def extract_crops(
     """
     pixel_mm = geometry.size_mm / geometry.pixels
     left, back, cranial = level.axes
-    centre = crop_centre_lps_mm(level, centre_shift_mm)
+    centre = crop_centre_lps_mm(level, geometry.centre_shift_mm)
     beyond_mm = _reach_beyond_mm(volume, centre, level, geometry, lateral_offsets_mm)
     if beyond_mm > coverage_tolerance_mm:
         raise refuse(

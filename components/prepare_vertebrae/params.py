@@ -64,8 +64,6 @@ class PrepareParams(Section):
 
     Attributes
     ----------
-    centre_shift_mm
-        The crop is centred this far behind the body centre, so that it holds more of the posterior elements.
     lateral_offset_mm
         Training crops are taken at 0 and at plus and minus this offset; others at 0 only.
     coverage_tolerance_mm
@@ -75,7 +73,6 @@ class PrepareParams(Section):
     """
 
     geometry: CropGeometry
-    centre_shift_mm: float = Field(ge=0, le=30)
     lateral_offset_mm: float = Field(gt=0, le=12)
     coverage_tolerance_mm: float = Field(ge=0, le=10)
     level_scheme: Literal["totalseg", "verse"] | None = None

@@ -136,7 +136,6 @@ def _level_crops(
             level,
             params.geometry,
             offsets_mm,
-            centre_shift_mm=params.centre_shift_mm,
             coverage_tolerance_mm=params.coverage_tolerance_mm,
         )
     except RefusedError as error:

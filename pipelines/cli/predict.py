@@ -72,7 +72,7 @@ def predict(
             scheme=level_scheme,
         )
         if figure is not None and prepared.study.volume is not None:
-            write_figure(prepared, figure, centre_shift_mm=params.prepare.centre_shift_mm)
+            write_figure(prepared, figure)
         prepared.require_acceptable()
         with TritonClient(
             url or triton_url(workspace.home),

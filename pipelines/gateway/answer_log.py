@@ -12,7 +12,12 @@ from pipelines.gateway.preparation import PreparedStudy
 
 
 def prediction_row(
-    answer: Answer, prepared: PreparedStudy, pseudonymiser: Pseudonymiser, *, latency_ms: float, source: Source
+    answer: Answer,
+    prepared: PreparedStudy,
+    pseudonymiser: Pseudonymiser,
+    *,
+    latency_ms: float,
+    source: Source,
 ) -> PredictionRow:
     """The row; a study that carries no UID (NIfTI) is named by the keyed hash of its voxels."""
     facts, decision, acquisition = prepared.study.facts, answer.decision, answer.acquisition

@@ -29,7 +29,7 @@ class FigureError(OsteoGateError):
     """The figure could not be written."""
 
 
-def write_figure(prepared: PreparedStudy, path: Path, *, centre_shift_mm: float) -> None:
+def write_figure(prepared: PreparedStudy, path: Path) -> None:
     """Draw a prepared study as PNG, whether or not it will be answered.
 
     Left: the sagittal surface through the body centres (it follows the spine from side to side, so every box
@@ -42,7 +42,7 @@ def write_figure(prepared: PreparedStudy, path: Path, *, centre_shift_mm: float)
     """
     if prepared.study.volume is None:
         raise FigureError(f"{path}: no figure; the images could not be read")
-    picture = _picture(prepared, prepared.study.volume, centre_shift_mm)
+    picture = _picture(prepared, prepared.study.volume)
     beside = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def write_figure(prepared: PreparedStudy, path: Path, *, centre_shift_mm: float)
         raise FigureError(f"{path}: figure not written ({error.strerror or error})") from error
 
 
-def _picture(prepared: PreparedStudy, volume: Volume, centre_shift_mm: float) -> Image.Image:
+def _picture(prepared: PreparedStudy, volume: Volume) -> Image.Image:
     centres = np.array([level.centre_lps_mm for level in prepared.levels])
     if len(centres) == 0:
         centres = volume.index_to_lps((np.array(volume.shape) - 1) / 2)[None]
@@ -75,7 +75,7 @@ def _picture(prepared: PreparedStudy, volume: Volume, centre_shift_mm: float) ->
     font = ImageFont.load_default(size=20)
     taken = {crop.level.name for crop in prepared.crops}
     for level in prepared.levels:
-        corners = crop_corners_lps_mm(level, prepared.geometry, centre_shift_mm)
+        corners = crop_corners_lps_mm(level, prepared.geometry)
         outline = [
             ((corner[1] - front) * PIXELS_PER_MM, (top - corner[2]) * PIXELS_PER_MM) for corner in corners
         ]
@@ -94,12 +94,10 @@ def _picture(prepared: PreparedStudy, volume: Volume, centre_shift_mm: float) ->
     return _beside_crops(plane, prepared, font)
 
 
-def crop_corners_lps_mm(
-    level: VertebraLevel, geometry: CropGeometry, centre_shift_mm: float
-) -> NDArray[np.float64]:
+def crop_corners_lps_mm(level: VertebraLevel, geometry: CropGeometry) -> NDArray[np.float64]:
     """Corners (4, 3) LPS mm of the crop's outline: front top, back top, back bottom, front bottom."""
     half_mm = geometry.size_mm / 2
-    centre = crop_centre_lps_mm(level, centre_shift_mm)
+    centre = crop_centre_lps_mm(level, geometry.centre_shift_mm)
     _, back, cranial = level.axes
     signs = ((-1, 1), (1, 1), (1, -1), (-1, -1))
     return np.array([centre + half_mm * (a * back + b * cranial) for a, b in signs])

@@ -87,6 +87,7 @@ def _in_geometry(
         size_mm=rules.geometry.size_mm,
         slices=rules.geometry.slices,
         slice_spacing_mm=rules.geometry.slice_spacing_mm,
+        centre_shift_mm=rules.geometry.centre_shift_mm,
     )
     if wanted == prepared.geometry or prepared.study.volume is None:
         return prepared.crops, prepared.left_out

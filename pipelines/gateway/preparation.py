@@ -137,7 +137,6 @@ def crop_levels(
                 level,
                 geometry,
                 (0.0,),
-                centre_shift_mm=params.centre_shift_mm,
                 coverage_tolerance_mm=params.coverage_tolerance_mm,
             )[0]
         except RefusedError as error:

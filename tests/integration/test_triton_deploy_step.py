@@ -90,7 +90,7 @@ class Place:
             tbs_half_width=0.1,
             interval_coverage=0.9,
             reference=Reference("test", 1.047, 0.11, -1.0, -2.5, 1.31),
-            geometry=Geometry(pixels, 64.0, 3, 2.0),
+            geometry=Geometry(pixels, 64.0, 3, 2.0, 6.0),
             versions=Versions("d", "c", "p", "m"),
             vendors=("GE",),
             kvp_minimum=80.0,

@@ -135,7 +135,9 @@ def write_bundle(folder: Path, slope: float, **graph: object) -> Path:
         ModelCard(
             schema_version=1,
             architecture=NetworkConfig(arch="resnet18", slices=SLICES, pixels=16, size_mm=64.0),
-            geometry=CropGeometry(pixels=PIXELS, size_mm=64.0, slices=SLICES, slice_spacing_mm=2.0),
+            geometry=CropGeometry(
+                pixels=PIXELS, size_mm=64.0, slices=SLICES, slice_spacing_mm=2.0, centre_shift_mm=6.0
+            ),
             data_version="d",
             data_kind="simulated",
             params=TrainParams(),

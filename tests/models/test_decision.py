@@ -32,7 +32,7 @@ RULES = DecisionRules(
     tbs_half_width=0.080,
     interval_coverage=0.90,
     reference=Reference("Hologic female L1-L4", 1.047, 0.110, -1.0, -2.5, 1.31),
-    geometry=Geometry(96, 64.0, 3, 2.0),
+    geometry=Geometry(96, 64.0, 3, 2.0, 6.0),
     versions=Versions(data="d", code="c", params="p", model="m"),
     vendors=("Canon", "GE"),
     kvp_minimum=80.0,

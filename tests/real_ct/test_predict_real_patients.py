@@ -58,7 +58,7 @@ def test_the_ge_patient_is_answered_inside_validated_input(
     assert (answer.acquisition.vendor, answer.acquisition.kvp, answer.age_years) == ("GE", 140.0, 49.0)
     assert answer.acquisition.slice_thickness_mm == 5.0
     assert "Z-score" in answer.text()
-    write_figure(study, tmp_path / "figure.png", centre_shift_mm=params.prepare.centre_shift_mm)
+    write_figure(study, tmp_path / "figure.png")
     assert np.asarray(Image.open(tmp_path / "figure.png")).std() > 20
 
 

@@ -80,7 +80,7 @@ def test_a_reversed_and_permuted_real_scan_gives_the_same_crops(
         crops = [
             extract_crops(
                 image, level, params.geometry, (0.0, -6.0, 6.0),
-                centre_shift_mm=params.centre_shift_mm, coverage_tolerance_mm=params.coverage_tolerance_mm,
+                coverage_tolerance_mm=params.coverage_tolerance_mm,
             )
             for image in (volume, other)
         ]  # fmt: skip

@@ -54,7 +54,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
             tbs_half_width=0.12,
             interval_coverage=0.9,
             reference=Reference("Hologic female L1-L4", 1.047, 0.11, -1.0, -2.5, 1.31),
-            geometry=Geometry(96, 64.0, 3, 2.0),
+            geometry=Geometry(96, 64.0, 3, 2.0, 6.0),
             versions=Versions("data", "code", "params", "model"),
             vendors=("GE", "Siemens", "Philips", "Canon"),
             kvp_minimum=80.0,

@@ -43,7 +43,9 @@ def judge() -> Judge:
     frame = evaluate(
         simulated.crops(0, simulated.of_quality(0.87, 0.55)),
         data=DataIdentity(
-            "simulated", "v1", CropGeometry(pixels=96, size_mm=64.0, slices=3, slice_spacing_mm=2.0)
+            "simulated",
+            "v1",
+            CropGeometry(pixels=96, size_mm=64.0, slices=3, slice_spacing_mm=2.0, centre_shift_mm=6.0),
         ),
         model=ModelIdentity(weights_sha256="f" * 64, version="frame"),
         versions=Versions("v1", "c", "p", "m"),

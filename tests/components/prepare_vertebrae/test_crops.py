@@ -15,7 +15,7 @@ from components.prepare_vertebrae.params import PrepareParams
 from models.crop_store import CropGeometry
 from models.refusal import Code, RefusedError
 
-SMALL = CropGeometry(pixels=24, size_mm=48.0, slices=3, slice_spacing_mm=2.0)
+SMALL = CropGeometry(pixels=24, size_mm=48.0, slices=3, slice_spacing_mm=2.0, centre_shift_mm=0.0)
 
 
 def upright(centre: tuple[float, float, float]) -> VertebraLevel:
@@ -33,8 +33,8 @@ def affine_of(
     return affine
 
 
-def crop(volume: Volume, level: VertebraLevel, geometry: CropGeometry = SMALL, offsets=(0.0,), shift=0.0):
-    return extract_crops(volume, level, geometry, offsets, centre_shift_mm=shift, coverage_tolerance_mm=3.0)
+def crop(volume: Volume, level: VertebraLevel, geometry: CropGeometry = SMALL, offsets=(0.0,)):
+    return extract_crops(volume, level, geometry, offsets, coverage_tolerance_mm=3.0)
 
 
 def ramp(shape=(40, 50, 50), spacing_mm=(2.0, 1.5, 1.5)) -> Volume:
@@ -46,7 +46,8 @@ def ramp(shape=(40, 50, 50), spacing_mm=(2.0, 1.5, 1.5)) -> Volume:
 
 
 def test_directions_and_positions_by_hand() -> None:
-    got = crop(ramp(), upright((3.0, -2.0, 5.0)), offsets=(0.0, 4.0), shift=6.0)
+    shifted = SMALL.model_copy(update={"centre_shift_mm": 6.0})
+    got = crop(ramp(), upright((3.0, -2.0, 5.0)), shifted, offsets=(0.0, 4.0))
     assert got.shape == (2, 3, 24, 24)
     assert got.dtype == np.int16
     # centre (3, -2 + 6, 5): pixels of 2 mm; row 0 is 23 mm above, column 0 is 23 mm in front of it
@@ -107,7 +108,9 @@ def test_averaging_lowers_white_noise_as_the_number_of_voxels_says() -> None:
     hu = np.random.default_rng(3).normal(0, 100, shape).astype(np.int16)
     volume = Volume(hu, affine_of((0.5, 0.5, 0.5), (0, 0, 0), shape))
     got = crop(
-        volume, upright((0.25, 0.25, 0.25)), CropGeometry(pixels=20, size_mm=40, slices=3, slice_spacing_mm=2)
+        volume,
+        upright((0.25, 0.25, 0.25)),
+        CropGeometry(pixels=20, size_mm=40, slices=3, slice_spacing_mm=2, centre_shift_mm=0.0),
     )
     # a cell of 2 mm holds 4 x 4 x 4 voxels: SD near 100 / 8, never the 100 of a point sample
     assert 9 < got.std() < 14
@@ -131,9 +134,9 @@ def test_the_middle_of_a_crop_is_the_body(
     spine: Volume, centres: dict[str, np.ndarray], params: PrepareParams
 ) -> None:
     for level in spine_levels(centres, params.levels, source="test")[1:3]:
-        got = crop(spine, level, params.geometry, shift=params.centre_shift_mm)[0]
+        got = crop(spine, level, params.geometry)[0]
         body = got[1] > 95
         rows, columns = np.nonzero(body[35:61])
         pixel_mm = params.geometry.size_mm / params.geometry.pixels
         assert rows.mean() + 35 == pytest.approx(47.5, abs=1)
-        assert (47.5 - columns.mean()) * pixel_mm == pytest.approx(params.centre_shift_mm, abs=1.0)
+        assert (47.5 - columns.mean()) * pixel_mm == pytest.approx(params.geometry.centre_shift_mm, abs=1.0)

@@ -18,7 +18,7 @@ from components.train_resnet50.registry import (
 from components.train_resnet50.run import TrainSummary, run
 from components.train_resnet50.tracking import flattened
 from models.artefact import load_model
-from models.crop_store import CropStoreError
+from models.crop_store import CropGeometry, CropStoreError
 from models.dataset import TrainingDataError
 from models.errors import ServiceUnavailableError
 from models.params import read_params_file
@@ -157,4 +157,5 @@ def test_nested_parameters_are_flattened_with_dots() -> None:
 def test_params_yaml_trains_a_resnet50_on_the_crops_that_prepare_makes() -> None:
     params = load_train_params(ROOT / "params.yaml")
     assert params.arch == "resnet50"
-    assert params.body_anterior_mm == read_params_file(ROOT / "params.yaml")["prepare"]["centre_shift_mm"]
+    geometry = CropGeometry.model_validate(read_params_file(ROOT / "params.yaml")["prepare"]["geometry"])
+    assert params.network(geometry).body_anterior_mm == geometry.centre_shift_mm

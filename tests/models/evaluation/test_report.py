@@ -29,7 +29,11 @@ from tests import simulated_predictions as simulated
 PARAMS_FILE = Path(__file__).resolve().parents[3] / "params.yaml"
 SCALES = load_section(PARAMS_FILE, "scales", ScalesParams)
 PARAMS = load_section(PARAMS_FILE, "evaluate", EvaluateParams).model_copy(update={"bootstrap_draws": 100})
-DATA = DataIdentity("simulated", "v1", CropGeometry(pixels=96, size_mm=64.0, slices=3, slice_spacing_mm=2.0))
+DATA = DataIdentity(
+    "simulated",
+    "v1",
+    CropGeometry(pixels=96, size_mm=64.0, slices=3, slice_spacing_mm=2.0, centre_shift_mm=6.0),
+)
 
 
 def _evaluate(crops: pd.DataFrame, params: EvaluateParams = PARAMS) -> Evaluation:

@@ -17,7 +17,7 @@ def rules(**changes: object) -> DecisionRules:
         "flag_on": ("osteopenia", "osteoporosis", "impaired_tbs"), "bmd_half_width_g_cm2": 0.10,
         "tbs_half_width": 0.12, "interval_coverage": 0.9,
         "reference": Reference("Hologic female L1-L4", 1.047, 0.110, -1.0, -2.5, 1.31),
-        "geometry": Geometry(96, 64.0, 3, 2.0), "versions": Versions("data-7", "code", "params", "weights"),
+        "geometry": Geometry(96, 64.0, 3, 2.0, 6.0), "versions": Versions("data-7", "code", "params", "weights"),
         "vendors": ("GE", "Siemens"), "kvp_minimum": 80.0, "kvp_maximum": 140.0,
     }  # fmt: skip
     return DecisionRules(**(values | changes))  # type: ignore[arg-type]

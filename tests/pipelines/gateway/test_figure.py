@@ -18,7 +18,7 @@ from tests.pipelines.gateway.synthetic_study import Site
 
 def test_corners_by_hand(prepared: PreparedStudy) -> None:
     level = prepared.levels[1]  # L2 at (0, 10, 18), upright; crops of 64 mm centred 6 mm behind
-    corners = crop_corners_lps_mm(level, prepared.geometry, 6.0)
+    corners = crop_corners_lps_mm(level, prepared.geometry)
     np.testing.assert_allclose(corners[0], [0, -16, 50], atol=1e-6)
     np.testing.assert_allclose(corners[2], [0, 48, -14], atol=1e-6)
 
@@ -26,7 +26,7 @@ def test_corners_by_hand(prepared: PreparedStudy) -> None:
 def test_boxes_are_drawn_where_the_bodies_are(
     prepared: PreparedStudy, params: GatewayParams, tmp_path: Path
 ) -> None:
-    write_figure(prepared, tmp_path / "figure.png", centre_shift_mm=params.prepare.centre_shift_mm)
+    write_figure(prepared, tmp_path / "figure.png")
     picture = np.asarray(Image.open(tmp_path / "figure.png").convert("RGB")).astype(int)
     # 3 pixels a mm; y 10 lies 90 mm behind the left edge, z 54 lies 70 mm below the top; 34 rows of title
     column, row = 90 * 3, 70 * 3 + 34
@@ -43,14 +43,14 @@ def test_a_refused_study_is_drawn_as_well(
 ) -> None:
     study = prepare(site.folder)
     assert study.refusals
-    write_figure(study, tmp_path / "figure.png", centre_shift_mm=6.0)
+    write_figure(study, tmp_path / "figure.png")
     assert Image.open(tmp_path / "figure.png").size[0] > 300
 
 
 def test_nothing_to_draw_and_no_room_are_one_line(prepared: PreparedStudy, tmp_path: Path) -> None:
     blank = replace(prepared, study=replace(prepared.study, volume=None))
     with pytest.raises(FigureError, match="could not be read"):
-        write_figure(blank, tmp_path / "figure.png", centre_shift_mm=6.0)
+        write_figure(blank, tmp_path / "figure.png")
     (tmp_path / "file").write_text("")
     with pytest.raises(FigureError, match="not written"):
-        write_figure(prepared, tmp_path / "file" / "figure.png", centre_shift_mm=6.0)
+        write_figure(prepared, tmp_path / "file" / "figure.png")

@@ -106,7 +106,7 @@ def test_an_unvalidated_vendor_is_answered_and_flagged(
 def test_crops_follow_the_geometry_of_the_served_model(
     prepared: PreparedStudy, server: Server, params: GatewayParams
 ) -> None:
-    stand_in = server({"geometry": Geometry(64, 60.0, 1, 2.0)})
+    stand_in = server({"geometry": Geometry(64, 60.0, 1, 2.0, 6.0)})
     ask(prepared, stand_in, params.prepare)
     assert stand_in.asked[0][0].shape == (4, 1, 64, 64)
 
