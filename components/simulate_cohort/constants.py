@@ -94,10 +94,8 @@ BMD_SCALE = 1.10  # fit: NHANES lumbar BMD (Hologic)
 TBS_INSET_MM = 5.0  # spec
 TBS_LAGS_MM = (1, 2, 3, 4)  # spec
 TBS_TREND_MM = 3.0  # sigma of the smooth background taken off first; fit: r(TBS, micro)
-TBS_SLOPE, TBS_OFFSET = (
-    1.45,
-    -0.488,
-)  # fit: mean 1.31, SD 0.10 (NHANES TBS); the commercial scale is proprietary
+# fit: mean 1.31, SD 0.11 (NHANES TBS); the commercial scale is proprietary
+TBS_SLOPE, TBS_OFFSET = 1.25, -0.2375
 
 # --- CT --------------------------------------------------------------------------------------------------
 HYDROXYAPATITE = {"Ca": 0.3989, "P": 0.1850, "O": 0.4141, "H": 0.0020}  # Ca10(PO4)6(OH)2 by mass
