@@ -27,10 +27,10 @@ demo: setup ## The main job: data, training, gate, a served model, and a summary
 	@$(RUN)/osteogate run
 
 test: setup ## The tests (at most 15 minutes on 2 cores)
-	$(RUN)/pytest -m "not long"
+	$(RUN)/pytest -m "not long" -n 2 --dist loadfile
 
 test-all: setup ## All tests, the long ones too
-	$(RUN)/pytest
+	$(RUN)/pytest -n 2 --dist loadfile
 
 check: setup ## Formatter, linter, type checker, import rules
 	$(RUN)/ruff format --check .

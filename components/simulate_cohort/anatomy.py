@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from components.simulate_cohort import constants as c
 from components.simulate_cohort.patient import STACK, Patient
 
+SCAN_ABOVE_T12_MM = 10.0  # above its centre: a 64 mm crop around L1 lies inside the images
+SCAN_BELOW_L5_MM = 6.0  # below its centre, likewise for L4
+
 FloatArray = NDArray[np.float64]
 
 
@@ -89,5 +92,8 @@ def build_stack(patient: Patient) -> Stack:
     vertebrae = {
         name: Vertebra(name, placed[name] - origin, frames[name], half[name], patient.size) for name in STACK
     }
-    z_range = (float(vertebrae["L5"].centre_mm[2]), float(vertebrae["T12"].centre_mm[2]))
+    z_range = (
+        float(vertebrae["L5"].centre_mm[2]) - SCAN_BELOW_L5_MM,
+        float(vertebrae["T12"].centre_mm[2]) + SCAN_ABOVE_T12_MM,
+    )
     return Stack(vertebrae, {name: centre - origin for name, centre in discs.items()}, z_range)

@@ -61,7 +61,7 @@ def _filling_hu(box: MineralBox, table: HuTable, marrow_fat: float) -> float:
 
 
 def slice_places_mm(field: MineralField, acquisition: Acquisition) -> FloatArray:
-    """z of the slices, ascending, from mid L5 to mid T12 in the patient's own frame."""
+    """z of the slices, ascending, over L5 and T12 in part, in the patient's own frame."""
     low, high = field.stack.z_range_mm
     spacing = acquisition.protocol.slice_spacing_mm
     count = int((high - low) / spacing)
