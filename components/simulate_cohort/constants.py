@@ -96,6 +96,9 @@ TBS_LAGS_MM = (1, 2, 3, 4)  # spec
 TBS_TREND_MM = 3.0  # sigma of the smooth background taken off first; fit: r(TBS, micro)
 # fit: mean 1.31, SD 0.11 (NHANES TBS); the commercial scale is proprietary
 TBS_SLOPE, TBS_OFFSET = 1.25, -0.2375
+# a level's mean slope less the mean over levels, calibration cohort of 160: the shadow of the posterior elements
+# differs by level, structure does not; taken off, every level lies on the published range (NHANES 0.65-1.78)
+TBS_LEVEL_SLOPE = {"L1": 0.115, "L2": 0.077, "L3": -0.059, "L4": -0.133}
 
 # --- CT --------------------------------------------------------------------------------------------------
 HYDROXYAPATITE = {"Ca": 0.3989, "P": 0.1850, "O": 0.4141, "H": 0.0020}  # Ca10(PO4)6(OH)2 by mass

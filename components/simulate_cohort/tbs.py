@@ -54,4 +54,7 @@ def raw_slopes(scan: DxaScan) -> dict[str, float]:
 
 def tbs(scan: DxaScan) -> dict[str, float]:
     """TBS per level on the usual scale; the total of an exam is their mean."""
-    return {level: c.TBS_OFFSET + c.TBS_SLOPE * slope for level, slope in raw_slopes(scan).items()}
+    return {
+        level: c.TBS_OFFSET + c.TBS_SLOPE * (slope - c.TBS_LEVEL_SLOPE[level])
+        for level, slope in raw_slopes(scan).items()
+    }

@@ -1,0 +1,204 @@
+"""The main job end to end on a tiny cohort, with every real part: KFP, DVC, MLflow, Great Expectations, Triton.
+
+The cohort is too small for figures to mean anything; what is tested is that the parts fit, that counts add up, that
+unchanged steps are reused, and that predict gets its answer from the served model only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+TINY = {
+    "simulate": {"patients": 52},
+    "prepare": {
+        "split": {"train": 0.25, "validation": 0.15, "calibration": 0.3, "test": 0.3, "salt": "test"}
+    },
+    "train": {"arch": "resnet18", "epochs": 1},
+    "monitor": {"reference_per_vendor": 10, "current_per_vendor": 10, "minimum_studies": 10},
+}
+
+
+class Workspace:
+    """A workspace of its own; the code is this checkout's."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        for section, values in TINY.items():
+            for key, value in values.items():
+                old = self.params[section].get(key)
+                self.params[section][key] = {**old, **value} if isinstance(old, dict) else value
+        # the smallest policy that still means something: better than age and sex, or not deployed
+        loose = json.loads(json.dumps(self.params["gate"]["policies"]["demo"]))
+        loose["minimum_test_patients"] = 10
+        for rule in loose["rules"].values():
+            rule.clear()
+            rule["above"] = -1.0
+        loose["champion"] = {}
+        loose["required"] = ["bmd.pearson_r", "gain.bmd.pearson_r"]
+        self.params["gate"]["policies"]["loose"] = loose
+        self.save()
+        (root / "pyproject.toml").write_text("")
+        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=root, check=True)
+        if (ROOT / ".venv-triton").is_dir():
+            (root / ".venv-triton").symlink_to(ROOT / ".venv-triton")
+
+    def save(self) -> None:
+        (self.root / "params.yaml").write_text(yaml.safe_dump(self.params, sort_keys=False))
+
+    def osteogate(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("osteogate")), *words]
+        environment = {**os.environ, "OSTEOGATE_ROOT": str(self.root)}
+        environment.pop("OSTEOGATE_HOME", None)
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment, check=False, timeout=800
+        )
+
+    def manifest(self) -> dict[str, Any]:
+        return json.loads((self.root / "runs/latest/manifest.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory):
+    place = Workspace(tmp_path_factory.mktemp("workspace"))
+    yield place
+    place.osteogate("serve", "stop")
+
+
+@pytest.fixture(scope="module")
+def first_run(workspace: Workspace) -> dict[str, Any]:
+    done = workspace.osteogate("run", "--policy", "loose", "--accept-changed-data")
+    log = workspace.root / "runs/latest/run.log"
+    assert done.returncode == 0, done.stderr + done.stdout + log.read_text()[-3000:]
+    return workspace.manifest()
+
+
+def test_every_step_ran_and_the_model_is_served(first_run: dict[str, Any], workspace: Workspace) -> None:
+    assert {step["state"] for step in first_run["steps"]} == {"done"}
+    assert first_run["gate"]["promoted"], first_run["gate"]["reasons"]
+    status = json.loads(workspace.osteogate("serve", "status", "--json").stdout)
+    assert str(first_run["model"]["version"]) in json.dumps(status)
+
+
+def test_the_manifest_says_what_ran_on_what(first_run: dict[str, Any], workspace: Workspace) -> None:
+    pinned = yaml.safe_load((workspace.root / "data.dvc").read_text())["outs"][0]["md5"]
+    assert first_run["data"]["version"] == pinned
+    assert first_run["data"]["kind"] == "simulated"
+    metric = first_run["metrics"]["bmd.pearson_r"]
+    assert metric["low"] <= metric["value"] <= metric["high"]
+    assert set(first_run["drift"]) == {"GE", "Siemens", "Philips", "Canon"}
+    for path in first_run["paths"].values():
+        assert Path(path).exists(), path
+
+
+def test_counts_add_up(first_run: dict[str, Any]) -> None:
+    ingest, validate, prepare = (first_run["counts"][name] for name in ("ingest", "validate", "prepare"))
+    assert ingest["file_count"] == ingest["series_file_count"] + ingest["other_count"]
+    assert validate["files_read"] == ingest["file_count"]
+    assert validate["files_read"] == (
+        validate["files_in_accepted_series"]
+        + validate["files_in_quarantined_series"]
+        + validate["files_other"]
+    )
+    assert validate["series_accepted"] + validate["series_quarantined"] == validate["series_read"]
+    assert prepare["series"] == validate["patients_accepted"]
+    splits = ("train", "validation", "calibration", "test")
+    assert sum(prepare[f"patients_{name}"] for name in splits) == prepare["patients_prepared"]
+    assert sum(prepare[f"crops_{name}"] for name in splits) == prepare["crops"]
+
+
+def test_predict_answers_for_a_phantom_of_the_cohort(first_run: dict[str, Any], workspace: Workspace) -> None:
+    folders = sorted((workspace.root / "data/series").iterdir())
+    answers = [workspace.osteogate("predict", str(folder), "--json") for folder in folders[:3]]
+    assert {done.returncode for done in answers} <= {0, 3}
+    answered = [json.loads(done.stdout) for done in answers if done.returncode == 0]
+    assert answered, [done.stderr for done in answers]
+    assert "does not rule out low bone density" in json.dumps(answered[0])
+    assert str(answered[0]["model_version"]) == str(first_run["model"]["version"])
+
+
+@pytest.mark.real_ct
+def test_predict_answers_for_two_real_patients(
+    first_run: dict[str, Any], workspace: Workspace, real_data
+) -> None:
+    ge = real_data("ge_discovery_ls_lumbar")
+    figure = workspace.root / "figure.png"
+    levels = next(ge.rglob("levels.csv"))
+    done = workspace.osteogate("predict", str(ge), "--levels", str(levels), "--json", "--figure", str(figure))
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["levels"]) == 4
+    assert figure.stat().st_size > 10_000
+    nifti = real_data("totalseg_ct_lumbar_labelled")
+    done = workspace.osteogate(
+        "predict", str(nifti / "example_ct.nii.gz"), "--levels", str(nifti / "totalseg.nii.gz"),
+        "--level-scheme", "totalseg", "--kvp", "120",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "outside validated input" in done.stdout
+
+
+@pytest.mark.real_ct
+def test_a_patient_without_lumbar_spine_is_refused(
+    first_run: dict[str, Any], workspace: Workspace, real_data
+) -> None:
+    done = workspace.osteogate("predict", str(real_data("siemens_biograph_j2k_t11_t12") / "dicom"))
+    assert done.returncode == 3
+    for code in ("CONTRAST_BY_TAG", "LEVELS_MISSING"):
+        assert code in done.stderr
+
+
+def test_a_second_run_reuses_what_is_unchanged(first_run: dict[str, Any], workspace: Workspace) -> None:
+    done = workspace.osteogate("run", "--policy", "production", "--json")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads(done.stdout)
+    states = {step["name"]: step["state"] for step in manifest["steps"]}
+    assert {states[name] for name in ("ingest", "validate", "prepare", "train")} == {"reused"}
+    assert states["gate"] == "done"
+    # ten-odd patients never pass the production policy: kept, explained, not deployed, and the run ends well
+    assert not manifest["gate"]["promoted"]
+    assert states["deploy"] == states["drift"] == "not run"
+    assert manifest["model"]["version"] == first_run["model"]["version"]
+    assert workspace.osteogate("run", "--policy", "production", "--require-promotion").returncode == 4
+
+
+def test_changed_data_stops_the_run_and_names_the_file(
+    first_run: dict[str, Any], workspace: Workspace
+) -> None:
+    victim = sorted((workspace.root / "data/series").rglob("*"))[5]
+    kept = victim.read_bytes()
+    try:
+        victim.unlink()  # DVC links files to its cache: replaced, never written through
+        victim.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+        done = workspace.osteogate("run", "--policy", "loose")
+        assert done.returncode == 2
+        assert victim.name in done.stderr
+        assert "--accept-changed-data" in done.stderr
+    finally:
+        victim.unlink()
+        victim.write_bytes(kept)
+
+
+def test_without_triton_predict_says_so(first_run: dict[str, Any], workspace: Workspace) -> None:
+    assert workspace.osteogate("serve", "stop").returncode == 0
+    folder = next(
+        path
+        for path in sorted((workspace.root / "data/series").iterdir())
+        if workspace.osteogate("predict", str(path)).returncode == 5
+    )
+    done = workspace.osteogate("predict", str(folder))
+    assert "osteogate serve start" in done.stderr
+    assert "Traceback" not in done.stderr
+    started = workspace.osteogate("serve", "start")
+    assert started.returncode == 0, started.stderr
+    assert workspace.osteogate("predict", str(folder)).returncode == 0
