@@ -99,21 +99,34 @@ def obtain(
     Raises
     ------
     DataChangedError
-        When what is there, or was regenerated, differs from the pin; names the first differing file.
+        When what is there, or was regenerated, differs from the pin (names the first differing file), or when
+        params.yaml asks for another cohort than the pinned one.
     """
     data = root / "data"
+    pinned = (root / PIN).is_file()
+    if not pinned and not accept_changed:
+        pinned_version(root)  # says that there is no pin, before minutes go into data that cannot be compared
+    other = pinned and _pinned_recipe(root) not in (None, _recipe(params))
+    if other and not accept_changed:
+        raise DataChangedError(
+            "params.yaml, simulate: not the values that data.dvc was made with; put them back, or make and pin "
+            "the new cohort with --accept-changed-data"
+        )
     source = "present"
-    if _has_remote(root) and (root / PIN).is_file():
+    if pinned and not other and _has_remote(root):
         source = "pulled"
         _pull(root)
-    elif not data.is_dir():
+    elif other or not data.is_dir():
         source = "regenerated"
         simulate_cohort(
-            patients=params.patients, seed=params.seed, out=data, params=params, progress=progress
+            patients=params.patients,
+            seed=params.seed,
+            out=data,
+            params=params,
+            overwrite=other,
+            progress=progress,
         )
-    if not (root / PIN).is_file():
-        if not accept_changed:
-            pinned_version(root)
+    if not pinned:
         pin_dataset(root, params)
     elif _differs(root):
         if not accept_changed:
@@ -135,6 +148,7 @@ def pin_dataset(root: Path, params: SimulateParams) -> str:
         "kind": "simulated",
         "generator": f"osteogate simulate --patients {params.patients} --seed {params.seed}",
         "seed": params.seed,
+        "recipe": _recipe(params),
     }
     _write(pin, yaml.safe_dump(document, sort_keys=False))
     _write(root / FILE_LIST, "".join(f"{line}\n" for line in _file_list(root / "data")))
@@ -234,7 +248,27 @@ def _pull(root: Path) -> None:
 
 
 def _differs(root: Path) -> bool:
-    return bool(json.loads(_dvc(root, "status", "--json", PIN)))
+    """Whether the files' own hash is another than the pinned one.
+
+    Not `dvc status`: in a fresh checkout the cache is empty, and it then says 'not in cache' of files that agree.
+    """
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        (output,) = repo.find_outs_by_path(str(root / "data"))
+        return bool(output.workspace_status())
+
+
+def _recipe(params: SimulateParams) -> str:
+    return hashlib.sha256(params.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _pinned_recipe(root: Path) -> str | None:
+    """The recipe beside the pin; None in a pin that says nothing of it (written by DVC itself)."""
+    document = yaml.safe_load((root / PIN).read_text())
+    meta = document.get("meta") if isinstance(document, dict) else None
+    recipe = meta.get("recipe") if isinstance(meta, dict) else None
+    return None if recipe is None else str(recipe)
 
 
 def _dvc(root: Path, *words: str) -> str:
