@@ -64,7 +64,7 @@ def decide(
 
     Parameters
     ----------
-    champion_sha256
+    champion
         The champion re-scored on the challenger's test patients; None when there is no champion.
     name
         Of the policy, for the record.

@@ -76,15 +76,26 @@ def prepare_series(accepted: AcceptedSeries, split: str, params: PrepareParams) 
         return SeriesCrops(accepted.series, accepted.patient, accepted.vendor, left_out=left_out)
 
 
-def _prepare(accepted: AcceptedSeries, split: str, params: PrepareParams) -> SeriesCrops:
+def _levels(accepted: AcceptedSeries, params: PrepareParams) -> tuple[VertebraLevel, ...]:
+    """Levels of the series; refusals do not name the file, which a site calls after its patient."""
     if accepted.level_file is None:
         raise refuse(Code.LEVELS_MISSING, "no SEG, label map or table of centres for this series")
-    levels = read_levels(
-        accepted.level_file,
-        params.levels,
-        scheme=params.level_scheme,
-        series_instance_uid=accepted.series_instance_uid,
-    )
+    try:
+        return read_levels(
+            accepted.level_file,
+            params.levels,
+            scheme=params.level_scheme,
+            series_instance_uid=accepted.series_instance_uid,
+        )
+    except RefusedError as error:
+        name = accepted.level_file.name
+        raise RefusedError(
+            *(Refusal(item.code, item.found.replace(name, "level file")) for item in error.refusals)
+        ) from None
+
+
+def _prepare(accepted: AcceptedSeries, split: str, params: PrepareParams) -> SeriesCrops:
+    levels = _levels(accepted, params)
     volume = read_volume(series_from_paths(accepted.files))
     check_in_view(levels, volume, source="level file")
     offsets_mm = lateral_offsets_mm(split, params)

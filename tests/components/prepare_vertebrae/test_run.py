@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import models.crop_store
-from components.ingest_dicom.locations import Locations, SeriesLocation, write_locations
+from components.ingest_dicom.locations import Locations, SeriesLocation, read_locations, write_locations
 from components.ingest_dicom.volume import Volume
 from components.prepare_vertebrae.image_statistics import STATISTICS
 from components.prepare_vertebrae.params import PrepareParams
@@ -181,3 +181,31 @@ def test_nothing_prepared_is_an_input_error_and_writes_no_store(
     with pytest.raises(NothingPreparedError, match="LEVELS_MISSING"):
         alone.run(tmp_path / "out", params)
     assert not (tmp_path / "out" / "crops").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("MUELLER-1957.csv", "level,x_mm\nL1,0\n"),
+        ("MUELLER-1957.csv", "level,x_mm,y_mm,z_mm\nL1,0,0,head\n"),
+        ("MUELLER-1957.csv", "level,x_mm,y_mm,z_mm\nT12,0,0,0\n"),
+        ("MUELLER-1957.nii.gz", "no map"),
+        ("MUELLER-1957.dcm", "no SEG"),
+    ],
+)
+def test_no_refusal_names_a_level_file_called_after_its_patient(
+    cohort: Cohort, params: PrepareParams, tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    table = pd.read_parquet(cohort.accepted)
+    accepted, intake = tmp_path / "in" / "accepted.parquet", tmp_path / "intake"
+    accepted.parent.mkdir()
+    intake.mkdir()
+    write_table(table, accepted)
+    places = read_locations(cohort.intake)
+    broken = replace(places["s2"], levels=str(tmp_path / name))
+    write_locations(Locations({**places.series, "s2": broken}, {}), intake / "locations.json")
+    Cohort(cohort.data, intake, accepted).run(tmp_path / "out", params)
+    refused = pd.read_parquet(tmp_path / "out" / "refused.parquet").set_index("series")
+    assert refused.loc["s2", "code"].startswith("LEVELS_")
+    assert not refused["found"].str.contains("MUELLER").any()
