@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.step import COMMIT_VARIABLE, RECORDS_VARIABLE, Site
+from components.step import COMMIT_VARIABLE, RECORDS_VARIABLE, RESUME_VARIABLE, Site
 from models.errors import OsteoGateError, ParameterError
 from pipelines.manifest import Manifest, RunFacts, build_manifest, git_state, write_manifest
 from pipelines.params import read_params
@@ -28,6 +28,7 @@ from pipelines.steps import STEPS, step_specs
 from pipelines.workspace import Workspace
 
 POLL_SECONDS = 0.3
+PLAN_FILE = "plan.json"
 SOURCE_ROOT = Path(__file__).resolve().parent.parent  # the code that runs; a workspace may lie elsewhere
 QUIET = {
     "DO_NOT_TRACK": "true",
@@ -116,6 +117,8 @@ def run_pipeline(
         ensure_site_key(workspace.site_key)
     with _only_run(workspace):
         folder = _run_folder(workspace, resume=options.resume)
+        if options.resume:
+            _refuse_other_order(folder / PLAN_FILE, options)
         return _run_in(folder, workspace, options, params, show)
 
 
@@ -130,14 +133,14 @@ def _run_in(
     shutil.rmtree(records_folder, ignore_errors=True)
     records_folder.mkdir()
     pipeline_root = workspace.home / "kfp"
-    plan = folder / "plan.json"
+    plan = folder / PLAN_FILE
     arguments = {
         "root": str(workspace.root),
         "site": local_site(workspace).model_dump_json(),
         "policy": options.policy,
         **step_specs(SOURCE_ROOT, params),
         "accept_changed_data": options.accept_changed_data,
-        "data_folder": str(options.data_folder.resolve()) if options.data_folder else "",
+        "data_folder": _data_folder(options),
     }
     plan.write_text(
         json.dumps(
@@ -151,6 +154,7 @@ def _run_in(
         **QUIET,
         RECORDS_VARIABLE: str(records_folder),
         COMMIT_VARIABLE: commit or "",
+        RESUME_VARIABLE: "1" if options.resume else "",
     }
     started = datetime.now(UTC)
     facts = RunFacts(folder.name, started, commit, dirty, params, options.policy)
@@ -229,6 +233,20 @@ def _run_folder(workspace: Workspace, *, resume: bool) -> Path:
     folder = workspace.runs / f"{stamp}-{secrets.token_hex(2)}"
     folder.mkdir(parents=True)
     return folder
+
+
+def _refuse_other_order(plan: Path, options: RunOptions) -> None:
+    """A run goes on as it was begun: with the same data and policy (parameters may have been mended)."""
+    begun = json.loads(plan.read_text())["arguments"] if plan.is_file() else {}
+    now = {"policy": options.policy, "data_folder": _data_folder(options)}
+    for name, option in (("policy", "--policy"), ("data_folder", "--data")):
+        if begun.get(name, now[name]) != now[name]:
+            said = f"{option} {begun[name]}" if begun[name] else f"no {option}"
+            raise ParameterError(f"the run to resume was begun with {said}; say the same, or start a new run")
+
+
+def _data_folder(options: RunOptions) -> str:
+    return str(options.data_folder.resolve()) if options.data_folder else ""
 
 
 def _point_latest(runs: Path, folder: Path) -> None:

@@ -81,6 +81,8 @@ def _serving(manifest: Manifest, console: Console) -> None:
         console.print("  stop with: osteogate serve stop")
     elif manifest.model.get("version"):
         console.print(f"Serving: unchanged, champion is version {manifest.model['version']}")
+    elif manifest.gate:
+        console.print("Serving: nothing yet, no model has been promoted")
     for vendor, verdict in manifest.drift.items():
         text = verdict if isinstance(verdict, str) else verdict.get("status", verdict)
         console.print(f"Drift {vendor}: {text}")

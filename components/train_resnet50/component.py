@@ -24,7 +24,10 @@ def train_resnet50(site: str, spec: str, store: dsl.Input[dsl.Dataset], model: d
             git_commit=step.git_commit,
             resume=step.resume,
             progress=step.progress,
-            checkpoint=place.home / "checkpoints" / f"{Path(store.path).parent.parent.name}.pt",
+            # of these crops and this code; `fit` compares parameters and data
+            checkpoint=place.home
+            / "checkpoints"
+            / f"{Path(store.path).parent.parent.name}-{step.spec['code']}.pt",
         )
         step.note(
             mlflow_run=summary.run_id, device=summary.device, epochs=summary.epochs, best=summary.best_metrics

@@ -80,6 +80,30 @@ def test_nothing_to_resume_says_so(tmp_path: Path) -> None:
     assert "nothing to resume" in one_line(done)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--policy", "production", "--data", "."), "no --data"),
+        (("--data", "."), "--policy production"),
+        ((), "--policy production"),
+    ],
+)
+def test_a_run_is_resumed_as_it_was_begun(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    begun = tmp_path / "runs" / "latest"
+    begun.mkdir(parents=True)
+    (begun / "manifest.json").write_text('{"state": "interrupted"}')
+    (begun / "plan.json").write_text('{"arguments": {"policy": "production", "data_folder": ""}}')
+    environment = {**os.environ, "OSTEOGATE_ROOT": str(tmp_path)}
+    environment.pop("OSTEOGATE_HOME", None)
+    command = [str(Path(sys.executable).with_name("osteogate")), "run", "--resume", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert said in one_line(done)
+    assert json.loads((begun / "manifest.json").read_text()) == {"state": "interrupted"}
+
+
 def test_validating_what_is_no_cohort_is_refused_as_input(tmp_path: Path) -> None:
     done = osteogate("validate", str(tmp_path), home=tmp_path / "home")
     assert done.returncode == 3
