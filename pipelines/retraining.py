@@ -78,7 +78,6 @@ def retraining(
         **dataset,
         site=site,
         spec=prepare_spec,
-        intake=ingest.outputs["intake"],
         validated=validate.outputs["validated"],
     ).set_display_name("Prepare vertebrae")
     train = train_resnet50(site=site, spec=train_spec, store=prepare.outputs["store"]).set_display_name(

@@ -7,7 +7,7 @@ from kfp import dsl
 def ingest_dicom(
     data_path: str, data_version: str, data_kind: str, site: str, spec: str, intake: dsl.Output[dsl.Dataset]
 ) -> None:
-    """Read headers and image statistics; `data_version` is part of the cache key only."""
+    """Read headers and image statistics; whose they are stays in the site's intake folder."""
     from pathlib import Path
 
     from components.ingest_dicom.params import IngestParams
@@ -22,6 +22,7 @@ def ingest_dicom(
             out=Path(intake.path),
             key=cohort_key(data_kind, place.site_key),
             params=step.params("ingest", IngestParams),
+            identity=place.home / "intake" / data_version,
             progress=step.progress,
         )
         step.note(counts=summary.counts)

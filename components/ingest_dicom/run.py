@@ -43,9 +43,15 @@ class IngestSummary:
 
 
 def run(
-    *, data: Path, out: Path, key: bytes, params: IngestParams, progress: Progress | None = None
+    *,
+    data: Path,
+    out: Path,
+    key: bytes,
+    params: IngestParams,
+    identity: Path | None = None,
+    progress: Progress | None = None,
 ) -> IngestSummary:
-    """Read `data` and write series.parquet, others.parquet, locations.json and manifest.json into `out`.
+    """Read `data` and write series.parquet, others.parquet and manifest.json into `out`, locations.json apart.
 
     Parameters
     ----------
@@ -53,6 +59,9 @@ def run(
         A cohort folder (then only its `series/` is read), or any folder of DICOM files.
     key
         Of the pseudonyms; the site's, or `SIMULATED_KEY`.
+    identity
+        Folder for locations.json, which says whose each hash is and never travels with the tables (an artifact
+        of a cluster's pipeline is copied to an object store); `out` by default.
     progress
         Called with (series read, series).
 
@@ -77,7 +86,9 @@ def run(
     )
     others = {_file_hash(root, other, pseudonymiser): _relative(root, other.path) for other in scan.others}
     located = {row.series: place for row, place in zip(rows, places, strict=True)}
-    write_locations(Locations(series=located, others=others), out / FILE_NAME)
+    identity = identity or out
+    identity.mkdir(parents=True, exist_ok=True)
+    write_locations(Locations(series=located, others=others), identity / FILE_NAME)
     _write_manifest(summary, out / "manifest.json")
     log.info("ingested", **summary.counts)
     return summary

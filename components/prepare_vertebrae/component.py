@@ -10,7 +10,6 @@ def prepare_vertebrae(
     data_kind: str,
     site: str,
     spec: str,
-    intake: dsl.Input[dsl.Dataset],
     validated: dsl.Input[dsl.Dataset],
     store: dsl.Output[dsl.Dataset],
 ) -> None:
@@ -26,7 +25,7 @@ def prepare_vertebrae(
         place = Site.model_validate_json(site)
         summary = run(
             data=Path(data_path),
-            intake=Path(intake.path),
+            intake=place.home / "intake" / data_version,
             accepted=Path(validated.path) / "accepted.parquet",
             out=Path(store.path),
             key=cohort_key(data_kind, place.site_key),

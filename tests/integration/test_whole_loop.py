@@ -102,6 +102,14 @@ def test_the_manifest_says_what_ran_on_what(first_run: dict[str, Any], workspace
         assert Path(path).exists(), path
 
 
+def test_whose_the_images_are_is_in_no_artifact(first_run: dict[str, Any], workspace: Workspace) -> None:
+    home = workspace.root / ".osteogate"
+    assert [path.parent.name for path in (home / "intake").rglob("locations.json")] == [
+        first_run["data"]["version"]
+    ]
+    assert list((home / "kfp").rglob("locations.json")) == []
+
+
 def test_counts_add_up(first_run: dict[str, Any]) -> None:
     ingest, validate, prepare = (first_run["counts"][name] for name in ("ingest", "validate", "prepare"))
     assert ingest["file_count"] == ingest["series_file_count"] + ingest["other_count"]

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -268,7 +269,7 @@ def test_a_full_disk_stops_the_crop_store_and_the_old_one_stays(site: Site, tmp_
     """The step as KFP runs it; a file that may not grow stands for a disk that is full."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     places = {
-        "home": str(site.home), "mlflow_uri": "", "model_repository": "", "triton_environment": "",
+        "home": str(tmp_path / "home"), "mlflow_uri": "", "model_repository": "", "triton_environment": "",
         "triton_url": "", "prediction_log_url": "", "evidently_workspace": "",
         "site_key": str(site.home / "keys" / "site.key"),
     }  # fmt: skip
@@ -276,9 +277,10 @@ def test_a_full_disk_stops_the_crop_store_and_the_old_one_stays(site: Site, tmp_
         "data_path": str(site.folder), "data_version": "v1", "data_kind": "site", "site": json.dumps(places),
         "spec": json.dumps({"code": "c", "params": {"prepare": params["prepare"]}}),
     }  # fmt: skip
-    artifacts = {
-        "intake": str(site.out / "intake"), "validated": str(site.out / "report"), "store": str(tmp_path / "store")
-    }  # fmt: skip
+    artifacts = {"validated": str(site.out / "report"), "store": str(tmp_path / "store")}
+    identity = tmp_path / "home" / "intake" / "v1"
+    identity.mkdir(parents=True)
+    shutil.copy(site.out / "intake" / "locations.json", identity)
     words = ("-c", STEP, json.dumps(arguments), json.dumps(artifacts))
     done = _python(*words, 0)
     assert done.returncode == 0, done.stderr

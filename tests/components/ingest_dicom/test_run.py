@@ -94,11 +94,15 @@ def test_a_level_file_named_after_patient_or_series_is_found(cohort: Path, tmp_p
 
 
 def test_no_identity_outside_locations(cohort: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    run(data=cohort, out=out, key=SIMULATED_KEY, params=ONE)
+    out, identity = tmp_path / "out", tmp_path / "intake" / "v1"
+    run(data=cohort, out=out, key=SIMULATED_KEY, params=ONE, identity=identity)
+    assert b"DOE" in (identity / "locations.json").read_bytes()
+    assert sorted(path.name for path in out.iterdir()) == [
+        "manifest.json",
+        "others.parquet",
+        "series.parquet",
+    ]
     for path in out.iterdir():
-        if path.name == "locations.json":
-            continue
         content = path.read_bytes()
         if path.suffix == ".parquet":
             content += str(pq.read_table(path).to_pylist()).encode()
