@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from components.validate_dicom.checks import Present
 from components.validate_dicom.params import ValidateParams
-from components.validate_dicom.rules import Present, Rule, Severity
+from components.validate_dicom.rules import Rule, Severity
 from components.validate_dicom.series_frame import DERIVED_COLUMNS, rule_frame
 from components.validate_dicom.series_rules import series_rules
 from models.errors import InputError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from components.validate_dicom.checks import NoneOf, Present, RowsAtLeast, Unique, Within
 from components.validate_dicom.dxa_table import (
     BMD_COLUMNS,
     EMPTY,
@@ -12,7 +13,7 @@ from components.validate_dicom.dxa_table import (
     WRONG,
 )
 from components.validate_dicom.params import ValidateParams
-from components.validate_dicom.rules import BatchRule, NoneOf, Present, RowsAtLeast, Rule, Unique, Within
+from components.validate_dicom.rules import BatchRule, Rule
 from models.refusal import Code
 
 

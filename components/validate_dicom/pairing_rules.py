@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from components.validate_dicom.checks import Present, RowsAtLeast, Same, Within
 from components.validate_dicom.params import ValidateParams
-from components.validate_dicom.rules import (
-    BatchRule,
-    Present,
-    RowsAtLeast,
-    Rule,
-    Same,
-    Severity,
-    Unless,
-    Within,
-)
+from components.validate_dicom.rules import BatchRule, Rule, Severity, Unless
 from models.refusal import Code
 
 # Values of `partner`, so that what lacks one half is not told what follows from that.

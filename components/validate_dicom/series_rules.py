@@ -1,16 +1,14 @@
 """What is expected of a CT series: the one list behind the training suite and the check of a single study.
 
-To change a limit edit `validate` in params.yaml; to change, add or remove an expectation edit it here.
+To change a limit edit `validate` in params.yaml; to change, add or remove an expectation edit it here, or in
+`geometry_rules` where it is about orientation, spacing, tilt or length of the stack.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-from components.validate_dicom.params import ValidateParams
-from components.validate_dicom.rules import (
-    Agrees,
-    BatchRule,
+from components.validate_dicom.checks import (
     HasColumns,
     HoldsOneOf,
     LacksWord,
@@ -18,18 +16,15 @@ from components.validate_dicom.rules import (
     OneOf,
     Present,
     RowsAtLeast,
-    Rule,
-    Severity,
-    Unless,
     Within,
 )
+from components.validate_dicom.geometry_rules import NOT_A_STACK, geometry_rules
+from components.validate_dicom.params import ValidateParams
+from components.validate_dicom.rules import BatchRule, Rule, Severity
 from models.refusal import MEANINGS, Code
 
 # Text columns where "" is an answer (nothing found), not an absence.
 ANSWERED_BY_EMPTY_TEXT = ("contrast_words", "read_codes", "read_codes_other")
-
-# Objects that are no stack of slices: their code says all, the rules about stacks say nothing more.
-_NOT_A_STACK = Unless("image_class", ("localizer", "secondary_capture"))
 
 # Codes that the reader refuses a stack with (`read_codes`); any other stands in `read_codes_other`.
 READER_CODES = (
@@ -51,7 +46,7 @@ def series_rules(params: ValidateParams) -> tuple[Rule, ...]:
         *_identity_rules(params),
         *_image_kind_rules(),
         *_technique_rules(params),
-        *_geometry_rules(params),
+        *geometry_rules(params),
         *_contrast_rules(params),
         *_content_rules(params),
         *_reader_rules(),
@@ -135,13 +130,13 @@ def _technique_rules(params: ValidateParams) -> tuple[Rule, ...]:
             Code.KVP_MISSING,
             Present("kvp"),
             "Trabecular HU change by several percent per 20 kV; the tube voltage must be known.",
-            unless=_NOT_A_STACK,
+            unless=NOT_A_STACK,
         ),
         Rule(
             Code.KVP_OUT_OF_RANGE,
             Within("kvp", params.kvp_min, params.kvp_max, "kV"),
             "Outside the tube voltages that the model has seen.",
-            unless=_NOT_A_STACK,
+            unless=NOT_A_STACK,
         ),
         Rule(
             Code.VENDOR_UNKNOWN,
@@ -162,75 +157,7 @@ def _technique_rules(params: ValidateParams) -> tuple[Rule, ...]:
             Code.RESCALE_MISSING,
             OneOf("has_rescale", (True,)),
             "Without slope and intercept stored values are no Hounsfield units.",
-            unless=_NOT_A_STACK,
-        ),
-    )
-
-
-def _geometry_rules(params: ValidateParams) -> tuple[Rule, ...]:
-    return (
-        Rule(
-            Code.ORIENTATION_MISSING,
-            Present("orientation"),
-            "Anterior and posterior, head and feet cannot be told apart.",
-            unless=_NOT_A_STACK,
-        ),
-        Rule(
-            Code.GEOMETRY_INCONSISTENT,
-            OneOf("orientation_consistent", (True,)),
-            "Slices of different orientation, matrix or pixel size do not make one volume.",
-            unless=_NOT_A_STACK,
-        ),
-        Rule(Code.SLICE_MISSING, Within("gap_count", high=0), "A gap shortens or fuses vertebral bodies."),
-        Rule(
-            Code.SLICE_DUPLICATED,
-            Within("duplicate_count", high=0),
-            "Two slices at one place: two reconstructions, or a stack doubled.",
-            unless=_NOT_A_STACK,
-        ),
-        Rule(
-            Code.SPACING_WRONG,
-            Agrees("declared_spacing_mm", "slice_spacing_mm", params.spacing_tolerance_mm, "mm"),
-            "Where declared spacing and positions disagree, the height of a vertebra is unknown.",
-            unless=_NOT_A_STACK,
-            optional=True,
-        ),
-        Rule(
-            Code.SPACING_TOO_LARGE,
-            Within("slice_spacing_mm", high=params.spacing_max_mm, unit="mm"),
-            "A vertebral body of 27 mm would be cut into fewer than five slices, endplates included.",
-            unless=_NOT_A_STACK,
-        ),
-        Rule(
-            Code.PIXEL_SPACING_OUT_OF_RANGE,
-            Within("pixel_spacing_mm", params.pixel_spacing_min_mm, params.pixel_spacing_max_mm, "mm"),
-            "The trabecular compartment would be too few pixels deep, or the field of view too small.",
-            unless=_NOT_A_STACK,
-        ),
-        Rule(
-            Code.PIXEL_SPACING_OUT_OF_RANGE,
-            Within("pixel_spacing_mm", high=params.pixel_spacing_validated_max_mm, unit="mm"),
-            "Coarser than anything the model was validated on; texture is lost first.",
-            severity=Severity.WARNING,
-            unless=_NOT_A_STACK,
-        ),
-        Rule(
-            Code.GANTRY_TILT,
-            Within("tilt_deg", high=params.tilt_max_deg, unit="degrees"),
-            "A tilted stack is sheared: sagittal crops would not be sagittal.",
-            unless=_NOT_A_STACK,
-        ),
-        Rule(
-            Code.TOO_FEW_SLICES,
-            Within("slice_count", low=params.slices_min),
-            "Too few slices to hold two lumbar vertebrae.",
-            unless=_NOT_A_STACK,
-        ),
-        Rule(
-            Code.TOO_FEW_SLICES,
-            Within("coverage_mm", low=params.coverage_min_mm, unit="mm"),
-            "Too short a stack to hold two lumbar vertebrae.",
-            unless=_NOT_A_STACK,
+            unless=NOT_A_STACK,
         ),
     )
 
@@ -251,7 +178,7 @@ def _contrast_rules(params: ValidateParams) -> tuple[Rule, ...]:
             Code.CONTRAST_BY_IMAGE,
             Within("contrast_image_hu", high=params.contrast_aorta_hu_max, unit="HU"),
             "Blood this bright is enhanced, whatever the header says.",
-            unless=_NOT_A_STACK,
+            unless=NOT_A_STACK,
         ),
     )
 
@@ -274,13 +201,13 @@ def _content_rules(params: ValidateParams) -> tuple[Rule, ...]:
                 "hu_soft_tissue_peak", params.soft_tissue_peak_min_hu, params.soft_tissue_peak_max_hu, "HU"
             ),
             "Muscle and organs lie near 50 HU on every calibrated scanner; elsewhere the values are not HU.",
-            unless=_NOT_A_STACK,
+            unless=NOT_A_STACK,
         ),
         Rule(
             Code.LEVELS_MISSING,
             OneOf("has_levels", (True,)),
             "Which vertebra is L1 is never guessed.",
-            unless=_NOT_A_STACK,
+            unless=NOT_A_STACK,
         ),
     )
 
@@ -291,7 +218,7 @@ def _reader_rules() -> tuple[Rule, ...]:
             code,
             LacksWord("read_codes", code.value),
             f"The reader cannot use the stack: {MEANINGS[code].meaning}.",
-            unless=_NOT_A_STACK,
+            unless=NOT_A_STACK,
         )
         for code in READER_CODES
     )
@@ -301,7 +228,7 @@ def _reader_rules() -> tuple[Rule, ...]:
             Code.PIXELS_UNREADABLE,
             OneOf("read_codes_other", ("",)),
             "The reader cannot use the stack, for a reason no other rule names.",
-            unless=_NOT_A_STACK,
+            unless=NOT_A_STACK,
         ),
     )
 

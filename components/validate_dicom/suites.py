@@ -9,10 +9,8 @@ import great_expectations as gx
 import great_expectations.expectations as gxe
 from great_expectations.expectations.row_conditions import Column
 
-from components.validate_dicom.expectations import ExpectDeclaredToMatchMeasured
-from components.validate_dicom.rules import (
+from components.validate_dicom.checks import (
     Agrees,
-    BatchRule,
     HasColumns,
     HoldsOneOf,
     LacksWord,
@@ -20,11 +18,12 @@ from components.validate_dicom.rules import (
     OneOf,
     Present,
     RowsAtLeast,
-    Rule,
     Same,
     Unique,
     Within,
 )
+from components.validate_dicom.expectations import ExpectDeclaredToMatchMeasured
+from components.validate_dicom.rules import BatchRule, Rule
 
 
 def build_suite(name: str, batch_rules: Sequence[BatchRule], rules: Sequence[Rule]) -> gx.ExpectationSuite:

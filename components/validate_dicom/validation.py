@@ -11,7 +11,8 @@ from typing import Any
 import great_expectations as gx
 import pandas as pd
 
-from components.validate_dicom.rules import BatchRule, HasColumns, Rule, Severity
+from components.validate_dicom.checks import HasColumns
+from components.validate_dicom.rules import BatchRule, Rule, Severity
 from components.validate_dicom.suites import build_suite
 from models.errors import InputError, OsteoGateError
 from models.refusal import Basis, Code

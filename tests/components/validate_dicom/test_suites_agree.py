@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from components.validate_dicom.check_series import check_series
+from components.validate_dicom.checks import OneOf
 from components.validate_dicom.dxa_rules import dxa_batch_rules
 from components.validate_dicom.params import ValidateParams
-from components.validate_dicom.rules import OneOf, Rule, Severity
+from components.validate_dicom.rules import Rule, Severity
 from components.validate_dicom.series_frame import SERIES_COLUMNS, rule_frame
 from components.validate_dicom.series_rules import series_batch_rules, series_rules
 from components.validate_dicom.validation import (
