@@ -27,6 +27,7 @@ def judge(
     out: Path | None = None,
     workspace: Path | None = None,
     moment: datetime | None = None,
+    notice: str = "",
 ) -> Judgement:
     """Compare two periods vendor by vendor.
 
@@ -44,6 +45,8 @@ def judge(
         Evidently workspace to which each report is added, for its own UI.
     moment
         Time stamped on the reports; now unless given.
+    notice
+        Put on each report: what its numbers are not.
 
     Raises
     ------
@@ -72,8 +75,8 @@ def judge(
                 vendor, Status.NOT_JUDGED, len(comparison.reference), len(comparison.current), reason=reason
             )
             continue
-        snapshot = run_report(comparison, threshold, vendor, moment)
-        report = save_report(snapshot, out, stems[vendor]) if out is not None else ""
+        snapshot = run_report(comparison, threshold, vendor, moment, notice)
+        report = save_report(snapshot, out, stems[vendor], notice) if out is not None else ""
         if workspace is not None:
             add_to_workspace(workspace, vendor, snapshot)
         features = read_verdicts(snapshot, comparison)

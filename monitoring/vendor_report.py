@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,15 @@ from monitoring.verdict import FeatureVerdict
 KOLMOGOROV_SMIRNOV = "ks"  # named, so that Evidently never chooses by sample size
 
 
-def run_report(comparison: Comparison, threshold: float, vendor: str, moment: datetime) -> Any:
+def run_report(
+    comparison: Comparison, threshold: float, vendor: str, moment: datetime, notice: str = ""
+) -> Any:
     """Evidently's snapshot of one vendor, every column with its own test and the family's threshold.
+
+    Parameters
+    ----------
+    notice
+        What must be said wherever the report is shown; a tag in Evidently's own pages.
 
     Returns
     -------
@@ -44,19 +52,27 @@ def run_report(comparison: Comparison, threshold: float, vendor: str, moment: da
         Dataset.from_pandas(comparison.reference[used], data_definition=definition),
         timestamp=moment,
         metadata={"vendor": vendor},
-        tags=[vendor],
+        tags=[vendor, notice] if notice else [vendor],
         name=f"{vendor} {moment:%Y-%m-%d %H:%M}",
     )
 
 
-def save_report(snapshot: Any, folder: Path, stem: str) -> str:
-    """Write `<stem>.html` and `<stem>.json`, renamed in when whole; gives the page's name."""
+def save_report(snapshot: Any, folder: Path, stem: str, notice: str = "") -> str:
+    """Write `<stem>.html` (with the notice on top) and `<stem>.json`, renamed in when whole; the page's name."""
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, write in ((".html", snapshot.save_html), (".json", snapshot.save_json)):
         partial = folder / f".{stem}{suffix}.partial"
         write(str(partial))
+        if suffix == ".html" and notice:
+            _put_notice(partial, notice)
         partial.replace(folder / f"{stem}{suffix}")
     return f"{stem}.html"
+
+
+def _put_notice(page: Path, notice: str) -> None:
+    text = page.read_text(encoding="utf-8")
+    words = f'<body><p style="margin:1em;font:600 16px sans-serif">{html.escape(notice)}</p>'
+    page.write_text(text.replace("<body>", words, 1), encoding="utf-8")
 
 
 def read_verdicts(snapshot: Any, comparison: Comparison) -> tuple[FeatureVerdict, ...]:

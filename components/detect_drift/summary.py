@@ -17,6 +17,7 @@ from monitoring.reference import Reference
 from monitoring.verdict import Judgement
 
 SCHEMA_VERSION = 1
+SIMULATED_NOTICE = "Simulated phantoms, not patients"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,13 @@ def summarise(
     out.mkdir(parents=True, exist_ok=True)
     with threadpool_limits(1):  # frames this small are slower on more threads
         judgement = judge(
-            reference.frame, current, monitor, out=out, workspace=workspace, moment=context.moment
+            reference.frame,
+            current,
+            monitor,
+            out=out,
+            workspace=workspace,
+            moment=context.moment,
+            notice=SIMULATED_NOTICE if reference.data_kind == "simulated" else "",
         )
         write_drift_page(out / "index.html", judgement, reference.frame, current, context)
     document = {

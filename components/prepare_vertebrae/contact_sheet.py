@@ -13,29 +13,33 @@ from models.levels import LEVELS
 
 TILE = 64
 TITLE = 12
+HEADING = 18
 COLUMNS = 6
 SERIES_MAX = 180
 WINDOW_HU = (-150.0, 450.0)
 
 
-def contact_sheet(strips: Sequence[tuple[str, dict[str, NDArray[np.int16]]]]) -> bytes:
+def contact_sheet(strips: Sequence[tuple[str, dict[str, NDArray[np.int16]]]], heading: str) -> bytes:
     """PNG of the middle slices, one strip L1-L4 a series; a level that was left out stays black.
 
     Parameters
     ----------
     strips
         (title, level name to (H, W) int16 HU); more than 180 are thinned evenly.
+    heading
+        One line above all.
     """
     if len(strips) > SERIES_MAX:
         chosen = np.linspace(0, len(strips) - 1, SERIES_MAX).round().astype(int)
         strips = [strips[number] for number in chosen]
     rows = max(1, -(-len(strips) // COLUMNS))
     width, height = len(LEVELS) * TILE + 8, TILE + TITLE + 4
-    sheet = Image.new("L", (COLUMNS * width, rows * height))
+    sheet = Image.new("L", (COLUMNS * width, HEADING + rows * height))
     draw = ImageDraw.Draw(sheet)
+    draw.text((2, 2), heading, fill=255)
     low, high = WINDOW_HU
     for number, (title, levels) in enumerate(strips):
-        left, top = number % COLUMNS * width, number // COLUMNS * height
+        left, top = number % COLUMNS * width, HEADING + number // COLUMNS * height
         draw.text((left + 2, top), title, fill=200)
         for place, name in enumerate(LEVELS):
             if name in levels:

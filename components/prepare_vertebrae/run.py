@@ -211,9 +211,11 @@ def _write_reports(
         "warnings": summary.warnings,
         "seconds": round(summary.seconds, 3),
     }
+    whose = "simulated phantoms, not patients" if data_kind == "simulated" else "this site's patients"
+    heading = f"Crops L1-L4 of {whose}: anterior left, head up; data version {data_version}"
     _replace(out / "refused.parquet", _parquet(refused))
     _replace(out / "statistics.parquet", _parquet(statistics))
-    _replace(out / "contact_sheet.png", contact_sheet(strips))
+    _replace(out / "contact_sheet.png", contact_sheet(strips, heading))
     _replace(out / "manifest.json", json.dumps(manifest, indent=2).encode())
 
 

@@ -85,6 +85,8 @@ def test_an_ordinary_month_is_stable_and_fully_written(drift, tmp_path: Path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "drift.json", "index.html", "GE.html", "GE.json", "Canon.html", "Canon.json",
     }  # fmt: skip
+    for name in ("index.html", "GE.html", "Canon.html"):
+        assert "imulated phantoms, not patients" in (tmp_path / "out" / name).read_text(), name
     document = json.loads((tmp_path / "out" / "drift.json").read_text())
     assert document["schema_version"] == 1
     assert document["data_kind"] == "simulated"

@@ -138,6 +138,7 @@ def test_statistics_and_contact_sheet_for_review(prepared: tuple[Path, PrepareSu
     assert list(statistics["series"].sort_values()) == ["s0", "s1"]
     sheet = np.asarray(Image.open(prepared[0] / "contact_sheet.png"))
     assert sheet.max() > 100
+    assert sheet[:18].max() > 200  # whose crops they are
 
 
 def test_the_number_of_processes_changes_nothing(
