@@ -68,7 +68,7 @@ changed: ## Does the last commit touch what a model is made of? (for CI: model=t
 	  then echo "model=true"; else echo "model=false"; fi
 
 image: ## Build the steps' image with buildah
-	buildah bud --file infra/images/Dockerfile --tag osteogate:0.1.0 .
+	buildah bud --file infra/images/Dockerfile --build-arg GIT_COMMIT=$$(git rev-parse HEAD) --tag osteogate:0.1.0 .
 
 lock: setup ## Write requirements.txt from requirements.in and what is installed
 	$(RUN)/pip install --quiet -r requirements.in
