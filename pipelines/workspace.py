@@ -56,10 +56,6 @@ class Workspace:
         return self.root / "data"
 
     @property
-    def data_pin(self) -> Path:
-        return self.root / "data.dvc"
-
-    @property
     def runs(self) -> Path:
         return self.root / "runs"
 
@@ -90,11 +86,6 @@ class Workspace:
     @property
     def cache(self) -> Path:
         return self.home / "cache"
-
-    @property
-    def intake(self) -> Path:
-        """Identity side: tables that map hashes to files; never leaves the site."""
-        return self.home / "intake"
 
     @property
     def site_key(self) -> Path:

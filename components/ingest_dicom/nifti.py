@@ -18,16 +18,10 @@ from models.errors import InputError
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 SPACING_MM = (0.05, 50.0)
 HU_MAX = np.iinfo(np.int16).max
-SUFFIXES = (".nii", ".nii.gz")
 
 
 class NiftiError(InputError):
     """A NIfTI file cannot be used as a CT volume."""
-
-
-def is_nifti(path: Path) -> bool:
-    """Whether the name ends as a NIfTI's does."""
-    return path.name.lower().endswith(SUFFIXES)
 
 
 def read_nifti(path: Path) -> Volume:

@@ -1,4 +1,4 @@
-"""The model registry: versions, their tags, and the aliases `champion` and `challenger`."""
+"""The model registry: versions, their tags, and the alias `champion`."""
 
 from __future__ import annotations
 

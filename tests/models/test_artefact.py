@@ -12,13 +12,7 @@ import torch
 
 from models.artefact import ModelArtefactError, ModelWriteError, load_model, read_card, save_model
 from models.crop_store import CropStore
-from models.prediction import (
-    GeometryMismatchError,
-    aggregate_levels,
-    aggregate_patients,
-    patients_without_enough_levels,
-    predict_store,
-)
+from models.prediction import GeometryMismatchError, predict_store
 from models.train_params import TrainParams
 from models.training import TrainedModel, fit
 from tests.crop_store_factory import make_store
@@ -140,31 +134,6 @@ def test_predictions_keep_the_index_rows(saved: Path, store: CropStore) -> None:
         bmd, tbs = model.network(crop, facts)
     first = table[table["split"] == "test"].iloc[0]
     assert (first["bmd_pred_g_cm2"], first["tbs_pred"]) == pytest.approx((bmd.item(), tbs.item()), abs=1e-5)
-
-
-def test_levels_are_means_of_crops_and_patients_means_of_levels(saved: Path, store: CropStore) -> None:
-    crops = predict_store(load_model(saved), store, ("train",))
-    patient = crops["patient"].iloc[0]
-    other = crops["patient"].iloc[-1]
-    crops = crops[(crops["patient"] == patient) & (crops["level"] != "L4") | (crops["patient"] == other)]
-    crops = crops[(crops["patient"] != other) | (crops["level"] == "L2")].copy()
-    # L1 of the first patient has two crops, L2 two, L3 only one: levels weigh the same all the same
-    first = crops.index[crops["patient"] == patient]
-    crops.loc[first, "bmd_pred_g_cm2"] = [0.8, 0.9, 1.0, 1.0, 1.1, 1.3]
-    crops = crops.drop(first[-1])
-    levels = aggregate_levels(crops)
-    ours = levels[levels["patient"] == patient]
-    assert ours["level"].tolist() == ["L1", "L2", "L3"]
-    assert ours["crops"].tolist() == [2, 2, 1]
-    assert ours["bmd_pred_g_cm2"].tolist() == pytest.approx([0.85, 1.0, 1.1])
-    patients = aggregate_patients(levels)
-    assert patients["patient"].tolist() == [patient], "the other has one level only"
-    assert patients_without_enough_levels(levels) == [other]
-    assert patients["bmd_pred_g_cm2"].iloc[0] == pytest.approx((0.85 + 1.0 + 1.1) / 3)
-    assert patients["bmd_g_cm2"].iloc[0] == pytest.approx(ours["bmd_g_cm2"].mean())
-    assert (patients["level_count"].iloc[0], patients["levels"].iloc[0]) == (3, "L1 L2 L3")
-    total = store.index.loc[store.index["patient"] == patient, "bmd_l1_l4_g_cm2"].iloc[0]
-    assert patients["bmd_l1_l4_g_cm2"].iloc[0] == total
 
 
 def test_crops_of_another_geometry_are_refused(saved: Path, tmp_path: Path) -> None:
