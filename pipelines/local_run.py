@@ -25,17 +25,12 @@ from pipelines.params import read_params
 from pipelines.site_key import ensure_site_key
 from pipelines.step_records import StepRecord, read_records
 from pipelines.steps import STEPS, step_specs
+from pipelines.telemetry import TELEMETRY_OFF
 from pipelines.workspace import Workspace
 
 POLL_SECONDS = 0.3
 PLAN_FILE = "plan.json"
 SOURCE_ROOT = Path(__file__).resolve().parent.parent  # the code that runs; a workspace may lie elsewhere
-QUIET = {
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DVC_NO_ANALYTICS": "1",
-    "PYTHONUNBUFFERED": "1",
-}
 
 
 class RunFailedError(OsteoGateError):
@@ -151,7 +146,8 @@ def _run_in(
     commit, dirty = git_state(SOURCE_ROOT)
     environment = {
         **os.environ,
-        **QUIET,
+        **TELEMETRY_OFF,
+        "PYTHONUNBUFFERED": "1",
         RECORDS_VARIABLE: str(records_folder),
         COMMIT_VARIABLE: commit or "",
         RESUME_VARIABLE: "1" if options.resume else "",

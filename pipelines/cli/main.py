@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import typer
 
 from models.errors import OsteoGateError, ParameterError
 from pipelines.cli.logs import configure_logs
+from pipelines.telemetry import TELEMETRY_OFF
 
 app = typer.Typer(
     name="osteogate",
@@ -54,6 +56,7 @@ def build() -> Callable[..., Any]:
 
 def main() -> None:
     """Entry point of the console script; typer itself answers wrong usage (2) and an interrupt (130)."""
+    os.environ.update(TELEMETRY_OFF)
     configure_logs()
     try:
         _refuse_shadowed_packages()

@@ -52,6 +52,17 @@ def test_every_command_has_help(words: tuple[str, ...]) -> None:
     assert "Usage: osteogate" in done.stdout
 
 
+def test_no_package_calls_home_whoever_starts_the_command() -> None:
+    script = (
+        "import atexit, os, sys; from pipelines.cli.main import main; sys.argv = ['osteogate', '--help'];"
+        "atexit.register(lambda: print(os.environ['MLFLOW_DISABLE_TELEMETRY'], os.environ['DO_NOT_TRACK']));main()"
+    )
+    quiet = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "DVC_NO_ANALYTICS")
+    environment = {name: value for name, value in os.environ.items() if name not in quiet}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "true true"
+
+
 def test_an_unknown_option_is_a_usage_error() -> None:
     done = osteogate("run", "--fast")
     assert done.returncode == 2
