@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 import structlog
 from pydantic import BaseModel
 
+from models.decision import DecisionRulesError
 from models.errors import OsteoGateError
 from models.params import Section, parse_section
 
@@ -50,6 +51,8 @@ class Site(Section):
         SQLAlchemy URL.
     evidently_workspace
         Folder that `evidently ui --workspace` shows.
+    site_key_id
+        Names the key, so that another key runs ingestion again; empty for simulated data.
     site_key
         File with the pseudonymisation key; not read for simulated data.
     """
@@ -62,6 +65,7 @@ class Site(Section):
     prediction_log_url: str
     evidently_workspace: Path
     site_key: Path
+    site_key_id: str = ""
 
 
 class Step:
@@ -118,7 +122,7 @@ class Step:
         if error is None:
             self._record({"state": "done"})
             return
-        if isinstance(error, OsteoGateError):
+        if isinstance(error, OsteoGateError | DecisionRulesError):
             line, code = str(error), error.exit_code
         elif isinstance(error, KeyboardInterrupt):
             line, code = "interrupted", 130

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -58,6 +59,8 @@ class RunOptions:
         Pin a regenerated data set anew when its hash differs.
     resume
         Go on with the latest run when it did not finish.
+    without_champion
+        Judge without the champion, when it takes crops of another shape, say; a person's decision.
     fresh
         Run every step, whatever is unchanged.
     """
@@ -67,11 +70,12 @@ class RunOptions:
     data_folder: Path | None = None
     accept_changed_data: bool = False
     resume: bool = False
+    without_champion: bool = False
     fresh: bool = False
 
 
-def local_site(workspace: Workspace) -> Site:
-    """Everything on this machine, below the workspace's home."""
+def local_site(workspace: Workspace, *, own_data: bool) -> Site:
+    """Everything on this machine, below the workspace's home; for one's own data the key is named as well."""
     return Site(
         home=workspace.home,
         mlflow_uri=workspace.mlflow_uri,
@@ -81,6 +85,7 @@ def local_site(workspace: Workspace) -> Site:
         prediction_log_url=workspace.prediction_log_url,
         evidently_workspace=workspace.evidently_workspace,
         site_key=workspace.site_key,
+        site_key_id=hashlib.sha256(workspace.site_key.read_bytes()).hexdigest()[:8] if own_data else "",
     )
 
 
@@ -131,11 +136,12 @@ def _run_in(
     plan = folder / PLAN_FILE
     arguments = {
         "root": str(workspace.root),
-        "site": local_site(workspace).model_dump_json(),
+        "site": local_site(workspace, own_data=options.data_folder is not None).model_dump_json(),
         "policy": options.policy,
         **step_specs(SOURCE_ROOT, params),
         "accept_changed_data": options.accept_changed_data,
         "data_folder": _data_folder(options),
+        "without_champion": options.without_champion,
     }
     plan.write_text(
         json.dumps(

@@ -58,6 +58,7 @@ def retraining(
     drift_spec: str,
     accept_changed_data: bool = False,
     data_folder: str = "",
+    without_champion: bool = False,
     volume_claim: str = "osteogate-data",
 ) -> Outputs:
     """Every `*_spec` carries the step's parameters and source fingerprint, so that KFP reuses what is unchanged."""
@@ -88,7 +89,11 @@ def retraining(
         train, volume_name="shm", mount_path="/dev/shm", medium="Memory", size_limit="2Gi"
     )
     kubernetes.add_toleration(train, key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")
-    champion = fetch_champion(site=site, spec=champion_spec).set_display_name("Champion").after(train)
+    champion = (
+        fetch_champion(site=site, spec=champion_spec, without_champion=without_champion)
+        .set_display_name("Champion")
+        .after(train)
+    )
     champion.set_caching_options(False)
     evaluate = evaluate_model(
         site=site,

@@ -34,6 +34,10 @@ class MlflowRegistry:
         """Point the alias at the version."""
         registry.set_alias(self.uri, self.name, alias, version)
 
+    def tags(self, version: int) -> dict[str, str]:
+        """Tags of a version."""
+        return registry.version_tags(self.uri, self.name, version)
+
     def download(self, version: int, folder: Path) -> Path:
         """Copy a version's folder to `folder`, made anew."""
         shutil.rmtree(folder, ignore_errors=True)

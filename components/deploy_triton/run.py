@@ -12,11 +12,12 @@ import structlog
 from components.deploy_triton.bundle import make_bundle
 from components.deploy_triton.champion import CHAMPION, Registry, place_champion, verify_champion
 from components.deploy_triton.client import MODEL_NAME, TritonClient
+from components.deploy_triton.golden import GoldenReport
 from components.deploy_triton.mlflow_registry import MlflowRegistry
 from components.deploy_triton.params import DeployParams
-from components.deploy_triton.promote import promote
+from components.deploy_triton.promote import Promotion, promote
 from components.deploy_triton.server import client_url, start_triton
-from models.artefact import read_card
+from models.artefact import file_sha256, read_card
 from models.crop_store import open_crop_store
 from models.errors import OsteoGateError
 from models.params import Section
@@ -101,10 +102,16 @@ def run(
             "data_kind": card.data_kind,
             "git_commit": git_commit or card.git_commit or "unknown",
             "weights_sha256": card.weights_sha256,
+            "decision_sha256": file_sha256(decision),
         }
-        done = promote(
-            bundle=bundle, registry=registry, repository=repository, url=url, params=params, tags=tags
-        )
+        serving = _same_champion(registry, tags)
+        if serving is not None:
+            golden = _verified(url, repository, serving, params)
+            done = Promotion(version=serving, previous=serving, golden=golden)
+        else:
+            done = promote(
+                bundle=bundle, registry=registry, repository=repository, url=url, params=params, tags=tags
+            )
     finally:
         shutil.rmtree(bundle, ignore_errors=True)  # the registry holds it
     result = DeployResult(
@@ -121,6 +128,21 @@ def run(
     partial.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
     partial.replace(out / RESULT_FILE)
     return result
+
+
+def _same_champion(registry: MlflowRegistry, tags: dict[str, str]) -> int | None:
+    """The champion's version when it has these very weights and decision rules: nothing is to be registered."""
+    version = registry.version_of(CHAMPION)
+    if version is None:
+        return None
+    found = registry.tags(version)
+    same = all(found.get(name) == tags[name] for name in ("weights_sha256", "decision_sha256"))
+    return version if same else None
+
+
+def _verified(url: str, repository: Path, version: int, params: DeployParams) -> GoldenReport:
+    with TritonClient(url, timeout_s=params.client_timeout_s, retries=params.client_retries) as client:
+        return verify_champion(client, repository, version, params)
 
 
 def _local_server(

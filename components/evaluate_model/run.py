@@ -97,7 +97,8 @@ def run(
             rival = _judge(leader, _predictions(leader, opened), opened, params, scales, looks).report
         except (ModelArtefactError, GeometryMismatchError) as error:
             raise ChampionError(
-                f"the champion cannot be scored on these crops: {error}; mend it or take the alias 'champion' away"
+                f"the champion cannot be scored on these crops: {error}; "
+                "mend it, or judge without it: osteogate run --without-champion"
             ) from error
     try:
         report = _write(judged, rival, crops, scales, out)

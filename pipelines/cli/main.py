@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from models.decision import DecisionRulesError
 from models.errors import OsteoGateError, ParameterError
 from pipelines.cli.logs import configure_logs
 from pipelines.telemetry import TELEMETRY_OFF
@@ -62,6 +63,9 @@ def main() -> None:
         _refuse_shadowed_packages()
         build()(prog_name="osteogate")
     except OsteoGateError as error:
+        _say(str(error))
+        sys.exit(error.exit_code)
+    except DecisionRulesError as error:  # travels with the served model, so it is no OsteoGateError
         _say(str(error))
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a traceback is a bug, but never shown raw

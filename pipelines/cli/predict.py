@@ -87,10 +87,10 @@ def predict(
         raise
     latency_ms = (time.monotonic() - started) * 1000
     row = prediction_row(answer, prepared, pseudonymiser, latency_ms=latency_ms, source=Source.PREDICT)
-    PredictionLog(workspace.prediction_log_url).append([row])
     if json_output:
         typer.echo(json.dumps(answer.as_dict(), indent=2, allow_nan=False))
     else:
         typer.echo(answer.text())
         if figure is not None:
             typer.echo(f"figure: {figure}")
+    PredictionLog(workspace.prediction_log_url).append([row])

@@ -25,6 +25,10 @@ def run(
             "--accept-changed-data", help="Pin the data set anew when its hash differs from data.dvc."
         ),
     ] = False,
+    without_champion: Annotated[
+        bool,
+        typer.Option("--without-champion", help="Judge without the champion (it takes other crops, say)."),
+    ] = False,
     require_promotion: Annotated[
         bool, typer.Option("--require-promotion", help="Exit 4 when the gate does not pass.")
     ] = False,
@@ -49,6 +53,7 @@ def run(
         accept_changed_data=accept_changed_data,
         resume=resume,
         fresh=fresh,
+        without_champion=without_champion,
     )
     console = Console(stderr=json_output)
     try:
