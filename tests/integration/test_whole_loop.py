@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image, ImageStat
+from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -164,6 +167,58 @@ def test_a_patient_without_lumbar_spine_is_refused(
     assert done.returncode == 3
     for code in ("CONTRAST_BY_TAG", "LEVELS_MISSING"):
         assert code in done.stderr
+
+
+def test_an_exported_cohort_can_be_brought_back(first_run: dict[str, Any], workspace: Workspace) -> None:
+    out = workspace.root / "exported"
+    assert workspace.osteogate("cohort", "export", str(out)).returncode == 0
+    done = workspace.osteogate("validate", str(out), "--json")
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)["counts"]
+    for name in ("series_accepted", "series_quarantined", "exams_accepted", "exams_quarantined"):
+        assert counts[name] == first_run["counts"]["validate"][name]
+
+
+PAGES = {
+    "validate/summary.html": ["Validation of CT series", "add up", "simulated phantoms"],
+    "validate/data_docs/index.html": ["series", "dxa"],
+    "evaluate/report.html": ["simulated phantoms", "Bland-Altman", "By vendor", "Paper, 52 patients"],
+    "drift/index.html": ["Drift by scanner vendor", "Siemens", "simulated phantoms"],
+    "drift/GE.html": ["soft_tissue_peak_hu"],
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_reads_in_a_browser_that_has_no_network(
+    first_run: dict[str, Any], workspace: Workspace, page: str, tmp_path: Path
+) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    asked: list[str] = []
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        context = browser.new_context(viewport={"width": 1200, "height": 1600}, offline=True)
+        tab = context.new_page()
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.goto((workspace.root / "runs/latest" / page).resolve().as_uri())
+        tab.wait_for_timeout(1500)
+        text = tab.inner_text("body")
+        wide = tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        picture = tmp_path / "page.png"
+        tab.screenshot(path=picture)
+        browser.close()
+    assert not errors
+    assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+    for words in PAGES[page]:
+        assert words.lower() in text.lower(), words
+    assert wide <= 20, "the page is wider than the window"
+    with Image.open(picture) as image:
+        assert ImageStat.Stat(image.convert("L")).stddev[0] > 5, "the page is blank"
 
 
 def test_a_second_run_reuses_what_is_unchanged(first_run: dict[str, Any], workspace: Workspace) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.simulate_cohort import dataset
-from components.simulate_cohort.dataset import DataChangedError, PinError, obtain, pin_dataset
+from components.simulate_cohort.dataset import DataChangedError, PinError, RemoteError, obtain, pin_dataset
 from components.simulate_cohort.params import SimulateParams
 from models.params import load_section
 
@@ -95,3 +95,26 @@ def test_without_a_pin_nothing_is_made(
     monkeypatch.setattr(dataset, "simulate_cohort", lambda **_: pytest.fail("made"))
     with pytest.raises(PinError, match="--accept-changed-data"):
         obtain(checkout(tmp_path / "bare"), params)
+
+
+def test_a_configured_remote_is_pulled_from_and_its_absence_is_said(
+    pinned: Path, fresh: Path, params: SimulateParams, tmp_path: Path
+) -> None:
+    remote = tmp_path / "remote"
+    for root in (pinned, fresh):
+        subprocess.run(
+            [sys.executable, "-m", "dvc", "remote", "add", "-q", "-f", "-d", "store", str(remote)],
+            cwd=root,
+            check=True,
+        )
+    try:
+        with pytest.raises(RemoteError, match="dvc remote list"):
+            obtain(fresh, params)
+        subprocess.run([sys.executable, "-m", "dvc", "push", "-q"], cwd=pinned, check=True)
+        found = obtain(fresh, params)
+    finally:
+        subprocess.run(
+            [sys.executable, "-m", "dvc", "remote", "remove", "-q", "store"], cwd=pinned, check=True
+        )
+    assert found.source == "pulled"
+    assert (fresh / "data/series/a").read_text() == "pixels"
