@@ -8,23 +8,8 @@ import shutil
 from pathlib import Path
 
 from components.simulate_cohort.dataset import SCHEMA_VERSION, read_card
+from models.dxa_columns import DXA_COLUMNS
 from models.errors import InputError
-from models.levels import LEVELS
-
-DXA_COLUMNS: tuple[str, ...] = (
-    "patient_id",
-    "exam_date",
-    "device",
-    "sex",
-    "age_years",
-    "height_cm",
-    "weight_kg",
-    *(f"bmd_{level.lower()}_g_cm2" for level in LEVELS),
-    "bmd_l1_l4_g_cm2",
-    *(f"tbs_{level.lower()}" for level in LEVELS),
-    "tbs_l1_l4",
-    *(f"invalid_{level.lower()}" for level in LEVELS),
-)
 
 
 class CohortTargetError(InputError):

@@ -18,21 +18,6 @@ MAX_DAYS_APART = 75
 FAR_DAYS = 240
 SEVERE_DEGENERATION = 1.45  # beyond it a reader leaves L4 out
 
-COLUMNS: tuple[str, ...] = (
-    "patient_id",
-    "exam_date",
-    "device",
-    "sex",
-    "age_years",
-    "height_cm",
-    "weight_kg",
-    *(f"bmd_{level.lower()}_g_cm2" for level in LEVELS),
-    "bmd_l1_l4_g_cm2",
-    *(f"tbs_{level.lower()}" for level in LEVELS),
-    "tbs_l1_l4",
-    *(f"invalid_{level.lower()}" for level in LEVELS),
-)
-
 
 def lunar_from_hologic_g_cm2(hologic_g_cm2: float) -> float:
     """GE Lunar BMD from Hologic: Hologic = 0.906 Lunar - 0.025 (Genant 1994, JBMR 9:1503)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.simulate_cohort.planned_defects import DEFECTS
 from components.simulate_cohort.scanner import VENDORS
@@ -39,6 +39,12 @@ class SimulateParams(Section):
     vendor_mix: dict[str, Annotated[float, Field(ge=0.0)]]
     rle_share: Share
     defects: dict[str, Share]
+
+    @field_validator("vendor_mix", "defects")
+    @classmethod
+    def _in_order_of_name(cls, shares: dict[str, float]) -> dict[str, float]:
+        """The order in which a file names them must not change a byte of the cohort."""
+        return dict(sorted(shares.items()))
 
     @model_validator(mode="after")
     def _known_names(self) -> Self:

@@ -17,12 +17,12 @@ from pathlib import Path
 import structlog
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from components.simulate_cohort.dxa_exam import COLUMNS
 from components.simulate_cohort.params import SimulateParams
 from components.simulate_cohort.patient_folder import PatientResult, PatientTask, make_patient
 from components.simulate_cohort.planned_defects import plan_defects
 from components.simulate_cohort.scanner import vendor_order
 from components.simulate_cohort.seeding import stream
+from models.dxa_columns import DXA_COLUMNS
 from models.errors import OsteoGateError, ParameterError
 
 log = structlog.get_logger()
@@ -93,7 +93,7 @@ def _write_csv(path: Path, columns: Iterable[str], rows: Iterable[dict[str, str]
 
 def _write_tables(root: Path, results: list[PatientResult], seed: int) -> None:
     ordered = sorted(results, key=lambda result: result.index)
-    _write_csv(root / "dxa.csv", COLUMNS, [result.dxa for result in ordered if result.dxa is not None])
+    _write_csv(root / "dxa.csv", DXA_COLUMNS, [result.dxa for result in ordered if result.dxa is not None])
     _write_csv(root / "truth" / "latents.csv", ordered[0].latents, [result.latents for result in ordered])
     defects = [row for result in ordered for row in result.defects]
     _write_csv(root / "truth" / "defects.csv", DEFECT_COLUMNS, defects)

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from components.validate_dicom.checks import NoneOf, Present, RowsAtLeast, Unique, Within
-from components.validate_dicom.dxa_table import (
-    BMD_COLUMNS,
-    EMPTY,
-    INVALID_COLUMNS,
-    NOT_A_NUMBER,
-    NUMBER_COLUMNS,
-    TBS_COLUMNS,
-    WRONG,
-)
+from components.validate_dicom.dxa_table import EMPTY, NOT_A_NUMBER, WRONG
 from components.validate_dicom.params import ValidateParams
 from components.validate_dicom.rules import BatchRule, Rule
+from models.dxa_columns import BMD_COLUMNS, INVALID_COLUMNS, NUMBER_COLUMNS, TBS_COLUMNS
 from models.refusal import Code
 
 

@@ -15,18 +15,8 @@ import pandas as pd
 
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from models.bone_reference import device_family
+from models.dxa_columns import DXA_COLUMNS, INVALID_COLUMNS, NUMBER_COLUMNS
 from models.errors import InputError
-from models.levels import LEVELS
-
-_SPANS = (*(level.lower() for level in LEVELS), "l1_l4")
-BMD_COLUMNS: tuple[str, ...] = tuple(f"bmd_{span}_g_cm2" for span in _SPANS)
-TBS_COLUMNS: tuple[str, ...] = tuple(f"tbs_{span}" for span in _SPANS)
-INVALID_COLUMNS: tuple[str, ...] = tuple(f"invalid_{level.lower()}" for level in LEVELS)
-PERSON_COLUMNS: tuple[str, ...] = ("age_years", "height_cm", "weight_kg")
-NUMBER_COLUMNS: tuple[str, ...] = (*PERSON_COLUMNS, *BMD_COLUMNS, *TBS_COLUMNS)
-DXA_COLUMNS: tuple[str, ...] = (
-    "patient_id", "exam_date", "device", "sex", *NUMBER_COLUMNS, *INVALID_COLUMNS
-)  # fmt: skip
 
 # The states of a value, as they are reported.
 NUMBER, EMPTY, NOT_A_NUMBER = "a number", "empty", "not a number"

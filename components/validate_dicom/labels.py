@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from components.validate_dicom.dxa_table import BMD_COLUMNS, INVALID_COLUMNS, TBS_COLUMNS
 from models.bone_reference import to_hologic_g_cm2
+from models.dxa_columns import BMD_COLUMNS, INVALID_COLUMNS, TBS_COLUMNS
 
 ACCEPTED_COLUMNS: tuple[str, ...] = (
     "patient", "series", "vendor", "model", "kvp", "kernel", "kernel_class", "slice_thickness_mm",

@@ -8,8 +8,8 @@ from datetime import date
 
 import pandas as pd
 
-from components.validate_dicom.dxa_table import BMD_COLUMNS, INVALID_COLUMNS, TBS_COLUMNS
 from components.validate_dicom.params import ValidateParams
+from models.dxa_columns import BMD_COLUMNS, INVALID_COLUMNS, TBS_COLUMNS
 from models.levels import LEVELS
 
 _KERNEL_ORDER = {"soft": 0, "unknown": 1, "sharp": 2}

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipelines.own_cohort import DXA_COLUMNS
+from models.dxa_columns import DXA_COLUMNS
 from tests.dicom_factory import UID_ROOT, make_series
 
 ROOT = Path(__file__).resolve().parents[2]

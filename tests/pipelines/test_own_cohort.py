@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from components.simulate_cohort.dataset import CohortError, open_site_cohort, read_card
-from pipelines.own_cohort import DXA_COLUMNS, CohortTargetError, export_cohort, write_template
+from models.dxa_columns import DXA_COLUMNS
+from pipelines.own_cohort import CohortTargetError, export_cohort, write_template
 
 
 def _cohort(folder: Path) -> Path:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components.simulate_cohort import dataset
 from components.simulate_cohort.dataset import DataChangedError, PinError, RemoteError, obtain, pin_dataset
@@ -118,3 +119,13 @@ def test_a_configured_remote_is_pulled_from_and_its_absence_is_said(
         )
     assert found.source == "pulled"
     assert (fresh / "data/series/a").read_text() == "pixels"
+
+
+def test_the_recipe_does_not_follow_the_order_in_which_a_file_names_things(params: SimulateParams) -> None:
+    document = params.model_dump(mode="json")
+    for name in ("vendor_mix", "defects"):
+        document[name] = dict(reversed(document[name].items()))
+    turned = SimulateParams.model_validate(document)
+    assert turned.model_dump_json() == params.model_dump_json()
+    pinned = yaml.safe_load((ROOT / dataset.PIN).read_text())["meta"]["recipe"]
+    assert pinned == dataset._recipe(turned), "data.dvc was made with other values than params.yaml names"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.ingest_dicom.series import CtSeries
-from components.validate_dicom.dxa_table import DXA_COLUMNS
+from models.dxa_columns import DXA_COLUMNS
 
 KEY = b"a key of these tests, not secret"
 

@@ -10,13 +10,13 @@ import pytest
 
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.validate_dicom.dxa_table import (
-    DXA_COLUMNS,
     EMPTY,
     NOT_A_NUMBER,
     NOT_EVALUABLE,
     DxaTableError,
     read_dxa_table,
 )
+from models.dxa_columns import DXA_COLUMNS
 from tests.components.validate_dicom.sound_intake import KEY
 
 MakeDxa = Callable[[list[dict[str, str]]], Path]
