@@ -123,6 +123,8 @@ def retraining(
             report=evaluate.outputs["report"],
         ).set_display_name("Drift")
         drift.set_caching_options(False)
+        # studies are made side by side, one process each: more threads only stand in each other's way
+        drift.set_env_variable("OMP_NUM_THREADS", "1").set_env_variable("OPENBLAS_NUM_THREADS", "1")
     for task in (data, ingest, validate, prepare, train, champion, evaluate, gate, deploy, drift):
         _on_cluster(task, volume_claim)
     return Outputs(
