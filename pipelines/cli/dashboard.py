@@ -29,7 +29,6 @@ def start(
 ) -> None:
     """Start both (10-20 s) and say where they listen."""
     from monitoring.dashboards import start_dashboards
-
     from pipelines.workspace import Workspace
 
     workspace = Workspace.find()
@@ -50,7 +49,6 @@ def start(
 def stop() -> None:
     """Stop both; nothing is left behind."""
     from monitoring.dashboards import stop_dashboards
-
     from pipelines.workspace import Workspace
 
     for name, ran in stop_dashboards(Workspace.find().home).items():
@@ -63,7 +61,6 @@ def status(
 ) -> None:
     """What runs and where; exit 5 unless both do."""
     from monitoring.dashboards import dashboard_status
-
     from pipelines.workspace import Workspace
 
     states = dashboard_status(Workspace.find().home)
