@@ -120,7 +120,13 @@ def write_bundle(folder: Path, slope: float, **graph: object) -> Path:
             "osteoporosis_t": -2.5,
             "tbs_impaired_below": 1.31,
         },
-        "geometry": {"pixels": PIXELS, "size_mm": 64.0, "slices": SLICES, "slice_spacing_mm": 2.0},
+        "geometry": {
+            "pixels": PIXELS,
+            "size_mm": 64.0,
+            "slices": SLICES,
+            "slice_spacing_mm": 2.0,
+            "centre_shift_mm": 6.0,
+        },
         "versions": {"data": "d", "code": "c", "params": "p", "model": "m"},
         "vendors": ["GE"],
         "kvp_minimum": 80.0,
@@ -134,7 +140,9 @@ def write_bundle(folder: Path, slope: float, **graph: object) -> Path:
     (folder / "model.json").write_text(
         ModelCard(
             schema_version=1,
-            architecture=NetworkConfig(arch="resnet18", slices=SLICES, pixels=16, size_mm=64.0),
+            architecture=NetworkConfig(
+                arch="resnet18", slices=SLICES, pixels=16, size_mm=64.0, body_anterior_mm=6.0
+            ),
             geometry=CropGeometry(
                 pixels=PIXELS, size_mm=64.0, slices=SLICES, slice_spacing_mm=2.0, centre_shift_mm=6.0
             ),

@@ -30,7 +30,7 @@ RULES: dict[str, Any] = {
         "osteoporosis_t": -2.5,
         "tbs_impaired_below": 1.31,
     },
-    "geometry": {"pixels": 96, "size_mm": 64.0, "slices": 3, "slice_spacing_mm": 2.0},
+    "geometry": {"pixels": 96, "size_mm": 64.0, "slices": 3, "slice_spacing_mm": 2.0, "centre_shift_mm": 6.0},
     "versions": {"data": "d", "code": "c", "params": "p", "model": "m"},
     "vendors": ["GE"],
     "kvp_minimum": 80.0,

@@ -15,7 +15,14 @@ from models.torchvision_import import torchvision_models
 
 
 def config(**changes: object) -> NetworkConfig:
-    values = {"arch": "resnet18", "slices": 3, "pixels": 32, "size_mm": 64.0, **changes}
+    values = {
+        "arch": "resnet18",
+        "slices": 3,
+        "pixels": 32,
+        "size_mm": 64.0,
+        "body_anterior_mm": 8.0,
+        **changes,
+    }
     return NetworkConfig.model_validate(values)
 
 

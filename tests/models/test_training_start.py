@@ -22,7 +22,9 @@ from tests.crop_store_factory import make_store
 def test_the_linear_start_is_scikit_learns_ridge(tmp_path: Path) -> None:
     store = make_store(tmp_path / "crops", patients=20, pixels=16, offsets_mm=(0.0,))
     dataset = CropDataset(store, ("train",))
-    network = BoneNet(NetworkConfig(arch="resnet18", slices=3, pixels=16, size_mm=64.0)).eval()
+    network = BoneNet(
+        NetworkConfig(arch="resnet18", slices=3, pixels=16, size_mm=64.0, body_anterior_mm=8.0)
+    ).eval()
     standardise_from(network, dataset, linear_start=True)
 
     batch = dataset.batch(np.arange(len(dataset)))
@@ -43,7 +45,7 @@ def test_the_linear_start_is_scikit_learns_ridge(tmp_path: Path) -> None:
 def test_a_fact_that_never_varies_stays_out_of_the_way(tmp_path: Path) -> None:
     store = make_store(tmp_path / "crops", patients=10, pixels=16, offsets_mm=(0.0,))
     store.index["slice_thickness_mm"] = 1.0
-    network = BoneNet(NetworkConfig(arch="resnet18", slices=3, pixels=16, size_mm=64.0))
+    network = BoneNet(NetworkConfig(arch="resnet18", slices=3, pixels=16, size_mm=64.0, body_anterior_mm=8.0))
     standardise_from(network, CropDataset(store, ("train",)), linear_start=True)
     assert float(network.acquisition_std[1]) == 1.0
     assert network.shallow.weight[:, 5].tolist() == [0.0, 0.0]

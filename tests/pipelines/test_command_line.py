@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,38 @@ def test_an_unknown_option_is_a_usage_error() -> None:
     assert done.returncode == 2
     assert "--fast" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_cannot_be_is_a_usage_error() -> None:
+    done = osteogate("serve", "start", "--port", "70000")
+    assert done.returncode == 2
+    assert "--port" in done.stderr
+
+
+def test_overwriting_spares_a_folder_that_is_no_cohort(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("kept")
+    done = osteogate("simulate", "--out", str(tmp_path), "--patients", "1", "--overwrite")
+    assert done.returncode == 2
+    assert "holds no cohort" in one_line(done)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_an_interrupt_reaches_no_worker_with_a_traceback(tmp_path: Path) -> None:
+    words = ("simulate", "--out", str(tmp_path / "cohort"), "--patients", "40", "--workers", "2")
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("osteogate")), *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)  # the workers are importing
+    os.killpg(process.pid, signal.SIGINT)
+    assert "Traceback" not in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert not (tmp_path / "cohort").exists()
 
 
 def test_an_unknown_policy_is_named(tmp_path: Path) -> None:

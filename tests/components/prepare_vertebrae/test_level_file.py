@@ -13,6 +13,7 @@ from highdicom.sr.coding import CodedConcept
 from pydicom.uid import generate_uid
 
 from components.ingest_dicom.volume import Volume
+from components.prepare_vertebrae.centre_table import series_named_in
 from components.prepare_vertebrae.level_file import read_levels
 from components.prepare_vertebrae.params import PrepareParams
 from models.levels import LEVELS
@@ -199,3 +200,8 @@ def test_what_is_no_level_file_is_unreadable(tmp_path: Path, params: PreparePara
     if not name.startswith("absent"):
         path.write_bytes(bytes(range(256)) * 4)
     assert codes_of(lambda: read_levels(path, params.levels, scheme="verse")) == (Code.LEVELS_UNREADABLE,)
+
+
+def test_a_table_with_an_endless_field_names_no_series(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "levels.csv", f"L1,{'9' * 200_000},2,3")
+    assert series_named_in(table) == frozenset()

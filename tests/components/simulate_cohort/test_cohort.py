@@ -201,3 +201,12 @@ def test_traffic_is_the_cohorts_ct_without_labels() -> None:
         )
         assert study.hu[s, r - 3 : r + 4, k - 3 : k + 4].mean() > 40  # inside a vertebral body
         assert study.axes[level] @ study.axes[level].T == pytest.approx(np.eye(3), abs=1e-9)
+
+
+def test_what_is_no_folder_is_never_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("kept")
+    with pytest.raises(CohortExistsError, match="is no folder"):
+        simulate_cohort(patients=1, seed=SEED, out=file, params=small_params(), workers=1, overwrite=True)
+    assert file.read_text() == "kept"
+    assert list(tmp_path.iterdir()) == [file]

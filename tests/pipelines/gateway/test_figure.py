@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -54,3 +55,11 @@ def test_nothing_to_draw_and_no_room_are_one_line(prepared: PreparedStudy, tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(FigureError, match="not written"):
         write_figure(prepared, tmp_path / "file" / "figure.png")
+
+
+def test_what_is_no_regular_file_is_never_replaced(prepared: PreparedStudy, tmp_path: Path) -> None:
+    pipe = tmp_path / "figure.png"
+    os.mkfifo(pipe)
+    with pytest.raises(FigureError, match="not a regular file"):
+        write_figure(prepared, pipe)
+    assert pipe.is_fifo()
