@@ -67,5 +67,8 @@ def series_named_in(path: Path) -> frozenset[str]:
     """SeriesInstanceUIDs that a table of centres names; empty for every other kind of file."""
     if path.suffix.lower() != ".csv" or not path.is_file():
         return frozenset()
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        return frozenset(row.get("series_instance_uid") or "" for row in csv.DictReader(file)) - {""}
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            return frozenset(row.get("series_instance_uid") or "" for row in csv.DictReader(file)) - {""}
+    except csv.Error:  # `read_centre_table` refuses it with a code
+        return frozenset()

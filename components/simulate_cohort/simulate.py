@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -74,7 +75,12 @@ def _results(tasks: list[PatientTask], root: Path, workers: int) -> Iterator[Pat
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-        futures = [pool.submit(make_patient, task, root) for task in tasks]
+        # Ctrl-C reaches the whole group; workers that inherit it blocked end with their patient, without tracebacks
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            futures = [pool.submit(make_patient, task, root) for task in tasks]
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -132,12 +138,14 @@ def simulate_cohort(
     Raises
     ------
     CohortExistsError
-        `out` exists and is not empty, and `overwrite` is false.
+        `out` is no folder, or is not empty and `overwrite` is false.
     CohortWriteError
         A file could not be written.
     """
     started = time.monotonic()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not overwrite:
+    if out.exists() and not out.is_dir():
+        raise CohortExistsError(f"{out}: is no folder, and is left alone; name a new folder")
+    if out.exists() and any(out.iterdir()) and not overwrite:
         raise CohortExistsError(f"{out}: exists and is not empty; name a new folder or allow overwriting")
     tasks = plan_tasks(patients, seed, params)
     partial = out.with_name(f".{out.name}.{seed}-{patients}.partial")

@@ -15,7 +15,9 @@ app = typer.Typer(no_args_is_help=True, help="The model server (Triton): start, 
 @app.command()
 def start(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")] = "127.0.0.1",
-    grpc_port: Annotated[int | None, typer.Option("--port", help="Usual gRPC port; params.yaml's.")] = None,
+    grpc_port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Usual gRPC port; params.yaml's.")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Serve the champion: download it if need be, start Triton if need be, and ask a golden inference."""

@@ -15,7 +15,9 @@ def simulate(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Default: params.yaml simulate.seed.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing folder.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing cohort folder.")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Simulate patients: CT series of four vendors, DICOM SEG of L1-L4, DXA table, planted defects."""
@@ -26,12 +28,14 @@ def simulate(
     from rich.progress import Progress
 
     from components.simulate_cohort.params import SimulateParams
-    from components.simulate_cohort.simulate import simulate_cohort
+    from components.simulate_cohort.simulate import CohortExistsError, simulate_cohort
     from models.params import load_section
     from pipelines.workspace import Workspace
 
     params = load_section(Workspace.find().params_file, "simulate", SimulateParams)
     count = patients or params.patients
+    if overwrite and out.is_dir() and any(out.iterdir()) and not (out / "cohort.json").is_file():
+        raise CohortExistsError(f"{out}: holds no cohort, and is left alone; name a new folder")
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("simulate", total=count)

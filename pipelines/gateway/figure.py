@@ -42,6 +42,8 @@ def write_figure(prepared: PreparedStudy, path: Path) -> None:
     """
     if prepared.study.volume is None:
         raise FigureError(f"{path}: no figure; the images could not be read")
+    if path.exists() and not path.is_file():  # replacing a device would remove it
+        raise FigureError(f"{path}: figure not written (not a regular file)")
     picture = _picture(prepared, prepared.study.volume)
     beside = path.with_name(f".{path.name}.partial")
     try:
