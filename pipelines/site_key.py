@@ -20,6 +20,6 @@ def ensure_site_key(path: Path) -> None:
         return
     with os.fdopen(handle, "w") as file:
         file.write(secrets.token_hex(32))
-    log.warning(
+    log.info(
         "site key made; keep it safe: another key moves patients between training and test", path=str(path)
     )

@@ -168,7 +168,8 @@ def test_doctor_answers_in_json() -> None:
 
 
 def test_predict_on_an_empty_folder_is_refused_with_a_code(tmp_path: Path) -> None:
-    done = osteogate("predict", str(tmp_path), home=tmp_path / "home")
+    (tmp_path / "images").mkdir()
+    done = osteogate("predict", str(tmp_path / "images"), home=tmp_path / "home")
     assert done.returncode == 3
     assert "EMPTY_INPUT" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr

@@ -37,7 +37,8 @@ def prepare_params() -> PrepareParams:
 
 @pytest.fixture(scope="session")
 def monitor() -> MonitorParams:
-    return load_section(PARAMS, "monitor", MonitorParams)
+    named = load_section(PARAMS, "monitor", MonitorParams)
+    return named.model_copy(update={"reference_per_vendor": 40, "current_per_vendor": 24})
 
 
 @pytest.fixture(scope="session")

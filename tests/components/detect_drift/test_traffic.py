@@ -106,7 +106,7 @@ def test_the_key_follows_what_pixels_depend_on_and_nothing_else(plan, simulate_p
     key = plan().key()
     more_patients = simulate_params.model_copy(update={"patients": 999, "seed": 3})
     other_matrix = simulate_params.model_copy(update={"matrix": 320})
-    other_crop = prepare_params.model_copy(update={"coverage_tolerance_mm": 3.0})
+    other_crop = prepare_params.model_copy(update={"coverage_tolerance_mm": 5.0})
     make = lambda simulate, prepare: TrafficPlan(("GE",), 1, 5, simulate, prepare, {}).key()  # noqa: E731
     assert make(more_patients, prepare_params) == key
     assert make(other_matrix, prepare_params) != key

@@ -128,7 +128,7 @@ def test_a_champion_that_cannot_be_scored_is_an_error_and_no_missing_champion(
     shutil.copytree(folder / "model", tmp_path / "champion")
     with (tmp_path / "champion" / "weights.pt").open("ab") as weights:
         weights.write(b"x")
-    with pytest.raises(ChampionError, match="alias 'champion'"):
+    with pytest.raises(ChampionError, match="run --without-champion"):
         run(
             model=folder / "model",
             store=folder / "store",
