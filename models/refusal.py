@@ -105,7 +105,9 @@ MEANINGS: dict[Code, Meaning] = {
         Basis.FILE, "a DICOM object of another kind than CT image", "none; it is listed and left"
     ),
     Code.PIXELS_UNREADABLE: Meaning(
-        Basis.FILE, "the pixel data cannot be decoded", "send the series again, uncompressed or JPEG-lossless"
+        Basis.FILE,
+        "the pixel data cannot be decoded",
+        "send the series again, whole, uncompressed or losslessly compressed",
     ),
     Code.EMPTY_INPUT: Meaning(Basis.FILE, "there is no file to read", "name a folder that holds a CT series"),
     Code.FILE_UNREADABLE: Meaning(

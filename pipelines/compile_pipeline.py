@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from components.step import Site
+from models.errors import ParameterError
 from models.params import Section, parse_section, read_params_file
 from pipelines.params import read_params
 from pipelines.steps import step_specs
@@ -56,11 +57,15 @@ def compile_pipeline(
     from pipelines.retraining import retraining
 
     cluster = parse_section(str(site_file), read_params_file(site_file), ClusterSite)
+    params = read_params(params_file)
+    if policy not in params["gate"]["policies"]:
+        known = ", ".join(params["gate"]["policies"])
+        raise ParameterError(f"gate policy {policy!r} is not in {params_file}; accepted: {known}")
     arguments: dict[str, Any] = {
         "root": cluster.root,
         "site": cluster.site.model_dump_json(),
         "policy": policy,
-        **step_specs(root, read_params(params_file)),
+        **step_specs(root, params),
         "volume_claim": cluster.volume_claim,
     }
     with tempfile.TemporaryDirectory() as folder:

@@ -68,6 +68,12 @@ def main() -> None:
     except DecisionRulesError as error:  # travels with the served model, so it is no OsteoGateError
         _say(str(error))
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            _say(f"internal error: {type(error).__name__}: {error} (details: {_keep_traceback()})")
+            sys.exit(1)
+        _say(f"{error.filename}: {error.strerror}; name a place that can be read and written")
+        sys.exit(2)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a traceback is a bug, but never shown raw
         _say(f"internal error: {type(error).__name__}: {error} (details: {_keep_traceback()})")
         sys.exit(1)

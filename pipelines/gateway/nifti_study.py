@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from components.ingest_dicom.aorta import aortic_lumen_hu
-from components.ingest_dicom.nifti import read_nifti
+from components.ingest_dicom.nifti import NiftiError, read_nifti
 from components.ingest_dicom.series import CtSeries
 from components.ingest_dicom.statistics import hu_statistics
 from components.ingest_dicom.volume import Volume
+from models.refusal import Code, refuse
 
 
 def read_nifti_facts(path: Path) -> tuple[dict[str, object], Volume]:
@@ -22,10 +23,13 @@ def read_nifti_facts(path: Path) -> tuple[dict[str, object], Volume]:
 
     Raises
     ------
-    NiftiError
-        See `components.ingest_dicom.nifti.read_nifti`.
+    RefusedError
+        PIXELS_UNREADABLE, when the file cannot be read.
     """
-    volume = read_nifti(path)
+    try:
+        volume = read_nifti(path)
+    except NiftiError as error:
+        raise refuse(Code.PIXELS_UNREADABLE, str(error)) from error
     spacing_mm = np.array(volume.spacing_mm)
     directions = np.abs(volume.affine[:3, :3] / spacing_mm)
     long_axis = int(np.argmax(directions[2]))

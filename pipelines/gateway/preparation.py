@@ -88,7 +88,7 @@ def prepare_study(
 
     Raises
     ------
-    RefusedError, NiftiError
+    RefusedError
         When there is nothing to judge at all.
     """
     wanted = series_named_in(level_file) if level_file is not None else frozenset()

@@ -77,9 +77,7 @@ def read_study(
     Raises
     ------
     RefusedError
-        When there is nothing to judge (no file, no CT series, several patients).
-    NiftiError
-        When the NIfTI file cannot be read.
+        When there is nothing to judge (no file, no CT series, several patients, a NIfTI that cannot be read).
     """
     if image.name.lower().endswith((".nii", ".nii.gz")):
         facts, nifti_volume = read_nifti_facts(image)

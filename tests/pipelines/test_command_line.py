@@ -182,3 +182,22 @@ def test_compile_writes_a_file_or_names_what_is_wrong(tmp_path: Path) -> None:
     done = osteogate("compile", "-o", str(tmp_path / "q.yaml"), "--params", str(tmp_path / "none.yaml"))
     assert done.returncode == 2
     assert "none.yaml" in one_line(done)
+
+
+def test_compile_refuses_an_unknown_policy_and_an_unwritable_place(tmp_path: Path) -> None:
+    done = osteogate("compile", "-o", str(tmp_path / "p.yaml"), "--policy", "strict")
+    assert done.returncode == 2
+    assert "demo, production" in one_line(done)
+    done = osteogate("compile", "-o", "/proc/nowhere/p.yaml")
+    assert done.returncode == 2
+    assert "/proc/nowhere" in one_line(done)
+
+
+def test_an_unreadable_nifti_is_refused_with_a_code_in_json_too(tmp_path: Path) -> None:
+    (tmp_path / "scan.nii.gz").write_bytes(b"not gzip")
+    done = osteogate(
+        "predict", str(tmp_path / "scan.nii.gz"), "--kvp", "120", "--json", home=tmp_path / "home"
+    )
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["refusals"][0]["code"] == "PIXELS_UNREADABLE"
+    assert "scan.nii.gz" in one_line(done)
