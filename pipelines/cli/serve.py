@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="The model server (Triton): start, 
 def start(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")] = "127.0.0.1",
     grpc_port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help="Usual gRPC port; params.yaml's.")
+        int | None, typer.Option("--port", min=0, max=65535, help="Usual gRPC port; params.yaml's.")
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:

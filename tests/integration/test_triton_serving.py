@@ -254,7 +254,7 @@ def constant_requests(place: Place) -> Iterator[list[str]]:
     finally:
         ended.set()
         thread.join(timeout=30)
-    assert len(answered) > 20
+    assert len(answered) > 5, "nothing was asked meanwhile"
 
 
 def test_answers_are_exactly_those_of_onnx_runtime(place: Place) -> None:

@@ -156,7 +156,7 @@ def test_predict_answers_for_two_real_patients(
         "--level-scheme", "totalseg", "--kvp", "120",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "outside validated input" in done.stdout
+    assert "OUTSIDE VALIDATED INPUT" in done.stdout
 
 
 @pytest.mark.real_ct
