@@ -251,10 +251,15 @@ def constant_requests(place: Place) -> Iterator[list[str]]:
     thread.start()
     try:
         yield failures
+        patience = (
+            time.monotonic() + 30
+        )  # a loaded machine answers fewer: go on asking rather than ask for less
+        while len(answered) <= 20 and time.monotonic() < patience:
+            time.sleep(0.05)
     finally:
         ended.set()
         thread.join(timeout=30)
-    assert len(answered) > 5, "nothing was asked meanwhile"
+    assert len(answered) > 20
 
 
 def test_answers_are_exactly_those_of_onnx_runtime(place: Place) -> None:
