@@ -72,6 +72,7 @@ def run(
     params: PrepareParams,
     data_version: str,
     data_kind: str,
+    only_split: str | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
 ) -> PrepareSummary:
@@ -85,6 +86,8 @@ def run(
         The cohort folder, the folder with locations.json, validation's accepted.parquet.
     key
         The site's key, for the split.
+    only_split
+        Everybody belongs to this split: a cohort that a model is only judged on.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def run(
     """
     started = time.monotonic()
     series = read_accepted(accepted, intake, data)
-    splits = [assign_split(item.patient, params.split, key) for item in series]
+    splits = [only_split or assign_split(item.patient, params.split, key) for item in series]
     capacity = sum(len(LEVELS) * len(lateral_offsets_mm(split, params)) for split in splits)
     results: list[SeriesCrops] = []
     strips: list[tuple[str, dict[str, NDArray[np.int16]]]] = []
@@ -122,6 +125,7 @@ def run(
         for vendor, split in absent_vendors(
             (result.vendor, str(result.rows[0]["split"])) for result in results if result.rows
         )
+        if only_split is None
     )
     for warning in warnings:
         log.warning("split_without_vendor", text=warning)
