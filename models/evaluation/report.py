@@ -16,6 +16,7 @@ from models.evaluation.answers import DataIdentity, decision_rules, flagging, in
 from models.evaluation.baselines import BASELINES, baseline_predictions
 from models.evaluation.calibration import conformal_half_width
 from models.evaluation.findings import FINDINGS
+from models.evaluation.frozen_rules import frozen_with_model
 from models.evaluation.measures import (
     UNITS,
     freeze_cutoffs,
@@ -76,6 +77,7 @@ def evaluate(
     scales: ScalesParams,
     params: EvaluateParams,
     test_looks: int | None = None,
+    frozen_rules: decision.DecisionRules | None = None,
 ) -> Evaluation:
     """Judge one model.
 
@@ -87,6 +89,9 @@ def evaluate(
         Written into report and rules.
     test_looks
         See `EvaluationReport`.
+    frozen_rules
+        Of a model that is judged on other data than its own: its cut-offs and intervals, instead of freezing
+        any on this data; calibration patients are then not needed.
 
     Raises
     ------
@@ -101,18 +106,12 @@ def evaluate(
         raise TestSetEmptyError("the crop store has no test patient with enough levels; add patients")
     judged = set(patients["patient"])
     levels = tables.levels[tables.levels["patient"].isin(judged)]
-    half_widths = {
-        target: conformal_half_width(data_of.truth, data_of.predicted, params.interval_coverage)
-        for target, data_of in ((name, pairs(calibration, name)) for name in UNITS)
-    }
-    frozen = FrozenOnCalibration(
-        patient=freeze_cutoffs(calibration, scales, params),
-        vertebra=freeze_cutoffs(levels[levels["split"] == "calibration"], scales, params, per_level=True),
-        bmd_half_width_g_cm2=half_widths["bmd"],
-        tbs_half_width=half_widths["tbs"],
-        interval_coverage=params.interval_coverage,
-    )
-    rules = decision_rules(patients, frozen, data, versions, scales, params)
+    if frozen_rules is None:
+        frozen = _freeze(calibration, levels[levels["split"] == "calibration"], scales, params)
+        rules = decision_rules(patients, frozen, data, versions, scales, params)
+    else:
+        frozen, rules = frozen_with_model(frozen_rules), frozen_rules
+    half_widths = {"bmd": frozen.bmd_half_width_g_cm2, "tbs": frozen.tbs_half_width}
     test_levels = levels[levels["split"] == "test"]
     of_network = patient_metrics(test, frozen.patient, scales, params)
     of_network |= interval_coverage(test, half_widths, params.confidence)
@@ -140,9 +139,26 @@ def evaluate(
         gains=gains,
         paper=published_figures(params.confidence),
         figures=(),
-        notes=_notes(frozen),
+        notes=_notes(frozen, own=frozen_rules is None),
     )
     return Evaluation(report, tables, judged_baselines, rules)
+
+
+def _freeze(
+    calibration: pd.DataFrame, levels: pd.DataFrame, scales: ScalesParams, params: EvaluateParams
+) -> FrozenOnCalibration:
+    """Cut-offs and interval widths from calibration patients and their levels."""
+    half_widths = {
+        target: conformal_half_width(data_of.truth, data_of.predicted, params.interval_coverage)
+        for target, data_of in ((name, pairs(calibration, name)) for name in UNITS)
+    }
+    return FrozenOnCalibration(
+        patient=freeze_cutoffs(calibration, scales, params),
+        vertebra=freeze_cutoffs(levels, scales, params, per_level=True),
+        bmd_half_width_g_cm2=half_widths["bmd"],
+        tbs_half_width=half_widths["tbs"],
+        interval_coverage=params.interval_coverage,
+    )
 
 
 def _beside(
@@ -206,9 +222,11 @@ def _counts(
     )
 
 
-def _notes(frozen: FrozenOnCalibration) -> tuple[str, ...]:
+def _notes(frozen: FrozenOnCalibration, *, own: bool) -> tuple[str, ...]:
     notes = [
-        "Cut-offs and interval widths were frozen on calibration patients, none of them a test patient.",
+        "Cut-offs and interval widths were frozen on calibration patients, none of them a test patient."
+        if own
+        else "Cut-offs and interval widths are those frozen with the model; none was chosen on this data.",
         "Vertebrae are judged against the L1-L4 reference; their intervals resample patients.",
         "Baselines are regressions fitted on train patients and judged on the same test patients.",
     ]
