@@ -17,10 +17,10 @@ from components.simulate_cohort.dicom_series import (
     ordinary_header,
     series_datasets,
 )
-from components.simulate_cohort.dxa_exam import examine
+from components.simulate_cohort.dxa_exam import DxaExam, examine
 from components.simulate_cohort.latents import latent_row
 from components.simulate_cohort.localizer import localizer_dataset
-from components.simulate_cohort.mineral_field import build_field
+from components.simulate_cohort.mineral_field import MineralField, build_field
 from components.simulate_cohort.patient import Patient, draw_patient
 from components.simulate_cohort.planned_defects import CONTRAST_DEFECTS, DEFECTS
 from components.simulate_cohort.scanner import Acquisition, draw_acquisition
@@ -135,12 +135,29 @@ def _write_series(
     return str(datasets[0].SeriesInstanceUID)
 
 
-def make_patient(task: PatientTask, root: Path) -> PatientResult:
-    """Simulate one patient and write `root/series/<id>`; complete or absent, and kept if already complete."""
-    pid = patient_id(task.index)
-    record = root / "parts" / f"{pid}.json"
-    if record.exists():
-        return PatientResult(**json.loads(record.read_text()))
+@dataclass(frozen=True)
+class ImagedPatient:
+    """One patient scanned and imaged, before anything is written.
+
+    Attributes
+    ----------
+    image
+        None when the planted defect is that there is no CT.
+    latents
+        The row of truth/latents.csv.
+    """
+
+    patient: Patient
+    field: MineralField
+    acquisition: Acquisition
+    exam: DxaExam
+    header: SeriesHeader
+    image: CtImage | None
+    latents: dict[str, str]
+
+
+def image_patient(task: PatientTask, pid: str) -> ImagedPatient:
+    """From the seed to the CT and the DXA row of one patient: the same whether files are written or not."""
     patient = draw_patient(task.index, task.seed)
     field = build_field(patient)
     rng = patient.stream("acquisition")
@@ -151,10 +168,7 @@ def make_patient(task: PatientTask, root: Path) -> PatientResult:
     lumen = float(rng.uniform(180.0, 300.0))
     enhancement = Enhancement(lumen if task.defect in CONTRAST_DEFECTS else None)
     exam = examine(field, pid, study_date, task.defect)
-    folder = root / "series" / pid
-    if folder.exists():
-        shutil.rmtree(folder)  # left by an interrupted run
-    series_uid = ""
+    image = None
     if task.defect != "ct_missing":
         image = render(
             field,
@@ -164,24 +178,37 @@ def make_patient(task: PatientTask, root: Path) -> PatientResult:
             enhancement=enhancement,
             tilt_deg=TILT_DEG if task.defect == "gantry_tilt" else 0.0,
         )
-        header = ordinary_header(patient, pid, study_date, acquisition)
-        header = _header_with_defect(header, task.defect, acquisition.kvp)
-        series_uid = _write_series(folder, task, patient, acquisition, header, image)
+    header = ordinary_header(patient, pid, study_date, acquisition)
+    header = _header_with_defect(header, task.defect, acquisition.kvp)
+    latents = latent_row(field, exam, acquisition, image, pid, task.defect)
+    return ImagedPatient(patient, field, acquisition, exam, header, image, latents)
+
+
+def make_patient(task: PatientTask, root: Path) -> PatientResult:
+    """Simulate one patient and write `root/series/<id>`; complete or absent, and kept if already complete."""
+    pid = patient_id(task.index)
+    record = root / "parts" / f"{pid}.json"
+    if record.exists():
+        return PatientResult(**json.loads(record.read_text()))
+    folder = root / "series" / pid
+    if folder.exists():
+        shutil.rmtree(folder)  # left by an interrupted run
+    made = image_patient(task, pid)
+    series_uid = ""
+    if made.image is not None:
+        series_uid = _write_series(folder, task, made.patient, made.acquisition, made.header, made.image)
         if task.defect == "localizer":
-            scout = localizer_dataset(field, patient, header, acquisition)
+            scout = localizer_dataset(made.field, made.patient, made.header, made.acquisition)
             _write(folder / "scout" / "IM0001.dcm", encode(scout))
             series_uid = str(scout.SeriesInstanceUID)
         if task.defect == "not_dicom":
             _write(folder / "ct" / "readme.txt", b"Exported for research. This file is not DICOM.\n")
-        latents = latent_row(field, exam, acquisition, image, pid, task.defect)
-    else:
-        latents = latent_row(field, exam, acquisition, None, pid, task.defect)
     defects = []
     if task.defect is not None:
         row = {"patient_id": pid, "series_instance_uid": series_uid, "defect": task.defect}
         defects.append({**row, "expected_code": DEFECTS[task.defect].value})
-    dxa = None if task.defect == "dxa_missing" else exam.row
-    result = PatientResult(task.index, task.vendor, dxa, latents, defects)
+    dxa = None if task.defect == "dxa_missing" else made.exam.row
+    result = PatientResult(task.index, task.vendor, dxa, made.latents, defects)
     beside = record.with_suffix(".partial")
     _write(beside, json.dumps(asdict(result)).encode())
     beside.rename(record)
