@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import structlog
 from models.artefact import LoadedModel, ModelArtefactError, load_model
 from models.bone_reference import ScalesParams
 from models.crop_store import CropStore, open_crop_store
-from models.decision import Versions, write_rules
+from models.decision import DecisionRules, DecisionRulesError, Versions, read_rules, write_rules
 from models.errors import InputError, OsteoGateError
 from models.evaluation.answers import DataIdentity
 from models.evaluation.figures import draw_figures
@@ -21,12 +22,14 @@ from models.evaluation.html import render
 from models.evaluation.report import Evaluation, evaluate
 from models.evaluation.report_file import EvaluationReport, ModelIdentity, write_report
 from models.evaluation.settings import EvaluateParams
+from models.evaluation.versus_champion import VersusChampion, versus_champion
 from models.params import Section
 from models.prediction import GeometryMismatchError, predict_store
 
 JUDGED_SPLITS = ("calibration", "test")
 REPORT_FILE = "report.json"
 CHAMPION_FILE = "champion_report.json"
+RULES_FILE = "decision.json"
 
 
 class ChampionError(InputError):
@@ -87,25 +90,21 @@ def run(
     """
     opened = open_crop_store(store)
     challenger = load_model(model)
-    crops = _predictions(challenger, opened)
-    looks = _note_look(look_log, opened, challenger) if look_log else None
+    crops = predictions(challenger, opened)
+    looks = note_look(look_log, opened, challenger) if look_log else None
     judged = _judge(challenger, crops, opened, params, scales, looks)
     rival = None
     if champion is not None:
         try:
             leader = load_model(champion)
-            rival = _judge(leader, _predictions(leader, opened), opened, params, scales, looks).report
+            leading = _judge(leader, predictions(leader, opened), opened, params, scales, looks)
         except (ModelArtefactError, GeometryMismatchError) as error:
             raise ChampionError(
                 f"the champion cannot be scored on these crops: {error}; "
                 "mend it, or judge without it: osteogate run --without-champion"
             ) from error
-    try:
-        report = _write(judged, rival, crops, scales, out)
-    except OSError as error:
-        raise EvaluationWriteError(
-            f"{out}: evaluation not written ({error.strerror}); free disk space"
-        ) from error
+        rival, judged = leading.report, _beside_champion(judged, leading, champion, scales, params)
+    report = write_evaluation(judged, rival, crops, scales, out)
     structlog.get_logger().info(
         "model_evaluated",
         test_patients=report.counts.judged_patients["test"],
@@ -127,7 +126,7 @@ def run(
     )
 
 
-def _predictions(model: LoadedModel, store: CropStore) -> pd.DataFrame:
+def predictions(model: LoadedModel, store: CropStore) -> pd.DataFrame:
     """The index of all splits; estimates where patients are judged, NaN elsewhere (baselines need those rows)."""
     others = store.index[~store.index["split"].isin(JUDGED_SPLITS)]
     others = others.assign(bmd_pred_g_cm2=float("nan"), tbs_pred=float("nan"))
@@ -166,7 +165,31 @@ def _judge(
     )
 
 
-def _note_look(log: Path, store: CropStore, model: LoadedModel) -> int:
+def _beside_champion(
+    judged: Evaluation, leading: Evaluation, folder: Path, scales: ScalesParams, params: EvaluateParams
+) -> Evaluation:
+    """The challenger's evaluation with its differences from the champion's, patient by patient."""
+    ours, theirs = (of.tables.patients[of.tables.patients["split"] == "test"] for of in (judged, leading))
+    weights_sha256 = leading.report.model.weights_sha256
+    versus = VersusChampion(
+        champion_sha256=weights_sha256,
+        same_model=weights_sha256 == judged.report.model.weights_sha256
+        and _answers_alike(folder / RULES_FILE, judged.rules),
+        patients=len(ours),
+        difference=versus_champion(ours, theirs, scales, params.resampling),
+    )
+    return replace(judged, report=judged.report.model_copy(update={"versus_champion": versus}))
+
+
+def _answers_alike(path: Path, rules: DecisionRules) -> bool:
+    """Whether the champion's own rules are these; a champion without readable rules is another."""
+    try:
+        return read_rules(path) == rules
+    except DecisionRulesError:
+        return False
+
+
+def note_look(log: Path, store: CropStore, model: LoadedModel) -> int:
     """Append this look, and count those at the test patients of this data set."""
     version = store.header.data_version
     line = {
@@ -188,6 +211,24 @@ def _note_look(log: Path, store: CropStore, model: LoadedModel) -> int:
     return sum(look.get("data_version") == version for look in looks)
 
 
+def write_evaluation(
+    judged: Evaluation, rival: EvaluationReport | None, crops: pd.DataFrame, scales: ScalesParams, out: Path
+) -> EvaluationReport:
+    """Write everything `run` promises into `out`.
+
+    Raises
+    ------
+    EvaluationWriteError
+        Disk full, say.
+    """
+    try:
+        return _write(judged, rival, crops, scales, out)
+    except OSError as error:
+        raise EvaluationWriteError(
+            f"{out}: evaluation not written ({error.strerror}); free disk space"
+        ) from error
+
+
 def _write(
     judged: Evaluation, rival: EvaluationReport | None, crops: pd.DataFrame, scales: ScalesParams, out: Path
 ) -> EvaluationReport:
@@ -202,7 +243,7 @@ def _write(
     beside = out / ".predictions.parquet.partial"
     crops[crops["split"].isin(JUDGED_SPLITS)].to_parquet(beside, index=False)
     beside.replace(out / "predictions.parquet")
-    write_rules(judged.rules, out / "decision.json")
+    write_rules(judged.rules, out / RULES_FILE)
     if rival is not None:
         write_report(rival, out / CHAMPION_FILE)
     write_report(report, out / REPORT_FILE)

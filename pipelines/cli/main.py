@@ -37,6 +37,7 @@ COMMANDS = {
     "predict": "predict",
     "simulate": "simulate",
     "validate": "validate",
+    "evaluate": "evaluate",
     "compile": "compile",
     "drift": "drift",
     "doctor": "doctor",

@@ -1,0 +1,123 @@
+"""Judge a finished model on any crop store, by the rules that were frozen with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from components.evaluate_model.run import note_look, predictions, write_evaluation
+from models.artefact import CARD_FILE, LoadedModel, load_model
+from models.bone_reference import ScalesParams
+from models.crop_store import CropStore, open_crop_store
+from models.decision import DecisionRules, outside_validated, read_rules
+from models.errors import InputError
+from models.evaluation.answers import DataIdentity
+from models.evaluation.frozen_rules import scales_of_model
+from models.evaluation.report import evaluate
+from models.evaluation.report_file import EvaluationReport, ModelIdentity
+from models.evaluation.settings import EvaluateParams
+
+RULES_FILE = "decision.json"
+
+
+class RulesMissingError(InputError):
+    """The model folder holds no rules, or those of other weights: there is nothing to judge it by."""
+
+
+def judge(
+    *,
+    model: Path,
+    version: str,
+    store: Path,
+    out: Path,
+    params: EvaluateParams,
+    scales: ScalesParams,
+    look_log: Path | None = None,
+) -> EvaluationReport:
+    """Judge the model on the store's test patients and write the evaluation into `out`.
+
+    Parameters
+    ----------
+    model
+        Model folder with decision.json beside the weights, as it is registered.
+    version
+        As people call the model.
+    look_log
+        As in `components.evaluate_model.run.run`.
+
+    Raises
+    ------
+    RulesMissingError, ModelArtefactError, GeometryMismatchError, CropStoreError, PredictionTableError,
+    TestSetEmptyError, EvaluationWriteError
+        Each with what to do.
+    """
+    loaded, rules = load_model(model), model_rules(model)
+    opened = open_crop_store(store)
+    crops = predictions(loaded, opened)
+    looks = note_look(look_log, opened, loaded) if look_log else None
+    own_scales = scales_of_model(rules, scales)
+    judged = evaluate(
+        crops,
+        data=DataIdentity(
+            kind="simulated" if opened.header.data_kind == "simulated" else "site",
+            version=opened.header.data_version,
+            geometry=opened.header.geometry,
+        ),
+        model=ModelIdentity(weights_sha256=loaded.card.weights_sha256, version=version),
+        versions=rules.versions,
+        scales=own_scales,
+        params=params,
+        test_looks=looks,
+        frozen_rules=rules,
+    )
+    notes = (*judged.report.notes, *_warnings(loaded, opened, rules))
+    judged = replace(judged, report=judged.report.model_copy(update={"notes": notes}))
+    return write_evaluation(judged, None, crops, own_scales, out)
+
+
+def model_rules(model: Path) -> DecisionRules:
+    """decision.json of a model folder, which must be of its very weights.
+
+    Raises
+    ------
+    RulesMissingError
+        None there, or of other weights.
+    """
+    file = model / RULES_FILE
+    if not file.is_file():
+        raise RulesMissingError(
+            f"{file}: missing; a model is judged by the cut-offs frozen with it: name a registered version, or "
+            f"put the decision.json of its evaluation beside {CARD_FILE}"
+        )
+    rules, card = read_rules(file), load_model(model).card
+    if rules.versions.model != card.weights_sha256:
+        raise RulesMissingError(
+            f"{file}: frozen for weights {rules.versions.model[:12]}, the folder holds {card.weights_sha256[:12]}"
+        )
+    return rules
+
+
+def _warnings(model: LoadedModel, store: CropStore, rules: DecisionRules) -> tuple[str, ...]:
+    """What a reader must know of model and data together."""
+    lines = []
+    if model.card.data_kind == "simulated" and store.header.data_kind != "simulated":
+        lines.append("The model was trained on simulated phantoms and judged here on other data.")
+    if model.card.data_version == store.header.data_version:
+        lines.append("The model was trained on other patients of this very data set.")
+    outside = _outside(store.index, rules)
+    if outside:
+        lines.append(
+            f"Served, the answers of {outside} of the test patients would be marked as outside of what the model was "
+            "validated on (vendor or tube voltage); they are judged here like the others."
+        )
+    return tuple(lines)
+
+
+def _outside(index: pd.DataFrame, rules: DecisionRules) -> int:
+    test = index[index["split"] == "test"].drop_duplicates("patient")
+    return sum(
+        bool(outside_validated(str(vendor), float(kvp), rules))
+        for vendor, kvp in zip(test["vendor"], test["kvp"], strict=True)
+    )
