@@ -27,7 +27,7 @@ from models.errors import InputError, OsteoGateError
 from models.levels import LEVELS
 from models.params import Section
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: kernel_class and noise_hu
 
 INDEX_COLUMNS: dict[str, str] = {
     "patient": "str",  # keyed hash
@@ -40,6 +40,8 @@ INDEX_COLUMNS: dict[str, str] = {
     "slice_thickness_mm": "float64",
     "pixel_spacing_mm": "float64",
     "kernel": "str",
+    "kernel_class": "str",  # soft, sharp or unknown
+    "noise_hu": "float64",  # image noise in muscle, one value per series; NaN where it was not measured
     "trabecular_hu": "float64",  # mean HU in the anterior trabecular region of the body, one value per level
     "sex": "str",  # F or M
     "age_years": "float64",

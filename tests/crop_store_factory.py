@@ -84,6 +84,8 @@ def _add_patient(
         "slice_thickness_mm": float(rng.choice([1.0, 2.0, 3.0])),
         "pixel_spacing_mm": spacing_mm,
         "kernel": "STANDARD",
+        "kernel_class": "soft",
+        "noise_hu": noise_hu,
         "sex": "F" if rng.random() < 0.7 else "M",
         "age_years": float(np.clip(63 - 4 * z_bmd + 10 * rng.standard_normal(), 35, 88)),
         "bmi_kg_m2": float(np.clip(27 - z_tbs + 4 * rng.standard_normal(), 17, 45)),

@@ -13,7 +13,7 @@ from components.validate_dicom.tables import read_accepted as read_accepted_tabl
 from models.errors import InputError
 from models.levels import LEVELS
 
-TEXTS = ("series", "patient", "vendor", "kernel", "sex", "dxa_device")
+TEXTS = ("series", "patient", "vendor", "kernel", "kernel_class", "sex", "dxa_device")
 NUMBERS = ("kvp", "slice_thickness_mm", "pixel_spacing_mm", "age_years", "bmd_l1_l4_g_cm2", "tbs_l1_l4")
 PER_LEVEL = ("bmd_{}_g_cm2", "tbs_{}", "invalid_{}")
 BMI = "bmi_kg_m2"
@@ -91,23 +91,33 @@ def read_accepted(accepted: Path, intake: Path, data: Path) -> list[AcceptedSeri
     if missing:
         raise AcceptedTableError(f"{accepted}: columns missing: {', '.join(missing)}")
     rows = table.sort_values(["patient", "series"]).to_dict("records")
-    return [_accepted_series(row, locations[row["series"]], data) for row in rows]
+    return [_located(row, locations[row["series"]], data) for row in rows]
 
 
-def _accepted_series(row: dict, place: SeriesLocation, data: Path) -> AcceptedSeries:
+def _located(row: dict, place: SeriesLocation, data: Path) -> AcceptedSeries:
+    return accepted_series(
+        row,
+        files=tuple(data / name for name in place.files),
+        level_file=data / place.levels if place.levels else None,
+        series_instance_uid=place.series_instance_uid,
+    )
+
+
+def accepted_series(
+    row: dict,
+    *,
+    files: tuple[Path, ...] = (),
+    level_file: Path | None = None,
+    series_instance_uid: str = "",
+) -> AcceptedSeries:
+    """One row of validation's accepted table with its files, if it has any."""
     facts: dict[str, object] = {name: str(row[name]) for name in TEXTS}
     facts |= {name: float(row[name]) for name in (*NUMBERS, BMI)}
     labels = {}
     for level in LEVELS:
         bmd, tbs, invalid = (row[part.format(level.lower())] for part in PER_LEVEL)
         labels[level] = LevelLabel(_number(bmd), _number(tbs), bool(invalid))
-    return AcceptedSeries(
-        facts,
-        labels,
-        tuple(data / name for name in place.files),
-        data / place.levels if place.levels else None,
-        place.series_instance_uid,
-    )
+    return AcceptedSeries(facts, labels, files, level_file, series_instance_uid)
 
 
 def _number(value: object) -> float:

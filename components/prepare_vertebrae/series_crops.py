@@ -97,11 +97,30 @@ def _levels(accepted: AcceptedSeries, params: PrepareParams) -> tuple[VertebraLe
 def _prepare(accepted: AcceptedSeries, split: str, params: PrepareParams) -> SeriesCrops:
     levels = _levels(accepted, params)
     volume = read_volume(series_from_paths(accepted.files))
+    result, used = cut_levels(volume, levels, accepted, split, params)
+    result.statistics.update(image_statistics(volume, used, params.trabecular))
+    return result
+
+
+def cut_levels(
+    volume: Volume,
+    levels: tuple[VertebraLevel, ...],
+    accepted: AcceptedSeries,
+    split: str,
+    params: PrepareParams,
+) -> tuple[SeriesCrops, list[VertebraLevel]]:
+    """Crops and rows of a volume, without statistics, and the levels that gave them.
+
+    Raises
+    ------
+    RefusedError
+        LEVELS_NOT_IN_VIEW, LEVELS_TOO_FEW.
+    """
     check_in_view(levels, volume, source="level file")
     offsets_mm = lateral_offsets_mm(split, params)
     named = {level.name: level for level in levels}
     result = SeriesCrops(accepted.series, accepted.patient, accepted.vendor)
-    used = []
+    used: list[VertebraLevel] = []
     for name in LEVELS:
         crops = _level_crops(volume, named.get(name), accepted.labels[name], offsets_mm, params, name)
         if isinstance(crops, Refusal):
@@ -123,6 +142,8 @@ def _prepare(accepted: AcceptedSeries, split: str, params: PrepareParams) -> Ser
         reasons = "; ".join(f"{item.level} {item.refusal.code}" for item in result.left_out)
         raise refuse(Code.LEVELS_TOO_FEW, f"{len(used)} evaluable levels ({reasons})")
     result.statistics.update(image_statistics(volume, used, params.trabecular))
+    for row in result.rows:
+        row["noise_hu"] = result.statistics["noise_hu"]
     return result
 
 
