@@ -72,7 +72,8 @@ def cohort(
         series = f"s{number}"
         row = {
             "patient": patient_in(split, params), "series": series, "vendor": "GE",
-            "kernel": "STANDARD", "kernel_class": "soft", "sex": "F", "dxa_device": "Hologic", "kvp": 120.0, "slice_thickness_mm": 3.0, "pixel_spacing_mm": 2.0,
+            "kernel": "STANDARD", "kernel_class": "soft", "sex": "F", "dxa_device": "Hologic",
+            "kvp": 120.0, "slice_thickness_mm": 3.0, "pixel_spacing_mm": 2.0,
             "age_years": 60.0 + number, "bmi_kg_m2": 25.0, "bmd_l1_l4_g_cm2": 0.9, "tbs_l1_l4": 1.3,
         }  # fmt: skip
         for level in ("l1", "l2", "l3", "l4"):
