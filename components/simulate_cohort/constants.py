@@ -49,8 +49,17 @@ DISC_HEIGHT_MM = {
     "L2": 9.0,
     "L3": 10.0,
     "L4": 10.5,
+    "L5": 9.5,
 }  # disc below the level; illustrative
-TILT_DEG = {"T12": 7.0, "L1": 6.0, "L2": 3.5, "L3": -1.0, "L4": -7.0, "L5": -15.0}  # supine lordosis, gentle
+# supine lordosis L1-S1 of about 43 degrees; order of segmental angles as in Vialle 2005 (J Bone Joint Surg 87-A:260)
+TILT_DEG = {"T12": 8.0, "L1": 8.0, "L2": 5.5, "L3": 0.0, "L4": -7.0, "L5": -17.0, "S1": -35.0}
+# front height less back height of the body, mm: wedge of L1 to L5 (Panjabi 1992; Gilad 1985)
+BODY_WEDGE_MM = {"T12": -1.2, "L1": -1.0, "L2": -0.4, "L3": 0.6, "L4": 1.2, "L5": 3.4}
+SPINE_ROTATION_SD_DEG = 2.0  # axial rotation of the patient on the table; illustrative
+SPINE_OBLIQUITY_SD_DEG = 1.0  # lean of the whole spine to a side; illustrative
+RIM_ROUNDING_MM = 2.2  # radius between wall and endplate; illustrative
+CORTEX_UNEVEN_SD = 0.18  # of its thickness, over centimetres; illustrative
+S1_SIZE_MM = (50.0, 33.0, 30.0)  # width, depth of its upper endplate, height; Panjabi-type means, rounded
 SEX_SCALE = {"F": 0.965, "M": 1.075}  # linear size of women and men beside the mean of both; fit: men's BMD
 SIZE_SD = 0.035  # illustrative: linear size within a sex
 SHELL_MM, SHELL_LOG_SD, SHELL_MG_CC = 0.54, 0.14, 1050.0  # spec
@@ -70,6 +79,22 @@ POSTERIOR_LEVEL_RATIO = {
     "L5": 1.02,
 }  # fit: BMD ratios
 
+# --- findings that a reader excludes ---------------------------------------------------------------------
+FRACTURE_CHANCE_AT_75 = 0.10  # spec: about 10 % of the elderly
+FRACTURE_LOG_PER_YEAR = 0.055  # doubles in 12-13 years, as in EVOS/EPOS (Felsenberg 2002, JBMR 17:716), rounded
+FRACTURE_LOG_PER_SD = 0.70  # per SD of vBMD: about twofold (Marshall 1996, BMJ 312:1254: 2.3 for spine BMD)
+FRACTURE_REFERENCE_MG_CC = 92.0  # mean of those over 70 in this cohort: the chance above holds for them
+FRACTURE_KINDS, FRACTURE_KIND_SHARE = ("wedge", "biconcave", "crush"), (0.55, 0.33, 0.12)  # Genant 1993; rounded
+FRACTURE_LOSS = (0.22, 0.50)  # of height; grade 1 (20-25 %) to 3 (over 40 %), Genant 1993, JBMR 8:1137
+FRACTURE_LEVEL_WEIGHT = {"T12": 0.27, "L1": 0.29, "L2": 0.15, "L3": 0.12, "L4": 0.10, "L5": 0.07}  # illustrative
+SECOND_FRACTURE_SHARE = 0.25  # illustrative
+METAL_SHARE = 0.03  # spec: metal or cement about 3 %
+SCREW_SHARE = 0.65  # of those; the rest is cement in one body; illustrative
+SCREW_LEVELS = (("L3", "L4"), ("L4", "L5"), ("L2", "L3"), ("L1", "L2"))  # two neighbouring levels; illustrative
+SCOLIOSIS_SHARE = 0.04  # spec: a few per cent
+SCOLIOSIS_COBB_DEG = (14.0, 38.0)  # marked: above 10 degrees (SRS); range illustrative
+SCOLIOSIS_TURN_PER_COBB = 0.45  # degrees of axial rotation at the apex per degree; illustrative
+
 # --- trabecular texture ----------------------------------------------------------------------------------
 TEXTURE_LENGTH_MM = (0.25, 0.60)  # spec: correlation length (sigma of the filter), good to poor structure
 TEXTURE_ANISOTROPY = (1.3, 1.9)  # spec: vertical
@@ -86,6 +111,8 @@ DXA_PIXEL_X_MM, DXA_PIXEL_Z_MM = 0.5, 1.0  # spec
 DXA_BLUR_MM = 0.45  # spec
 DXA_GAIN_SD = 0.006  # spec
 DXA_SOFT_TISSUE_SD_G_CM2 = 0.010  # fat inhomogeneity left after the baseline; illustrative
+DXA_TURN_SD_DEG, DXA_TURN_MAX_DEG = 2.0, 5.0  # axial rotation of a patient on the table; fit: precision
+DXA_LINE_SD_MM = 0.5  # how well an analyst finds the middle of a disc; fit: precision
 DXA_EDGE_FRACTION = 0.35  # edge mask, of the level's median areal density; illustrative
 DXA_LATERAL_MARGIN_MM = 4.0  # transverse processes are cut off beyond the body's edge; ISCD practice
 BODY_THICKNESS_CM = (13.5, 0.36)  # spec: intercept and slope with BMI

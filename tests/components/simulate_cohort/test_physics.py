@@ -15,6 +15,7 @@ from components.simulate_cohort.latents import trabecular_hu
 from components.simulate_cohort.mineral_box import MineralBox
 from components.simulate_cohort.mineral_field import MineralField, build_field
 from components.simulate_cohort.patient import draw_patient
+from components.simulate_cohort.projection import PixelGrid, project
 from components.simulate_cohort.sampling import sampling_weights, upsample
 from components.simulate_cohort.scanner import VENDORS, draw_acquisition, vendor_order
 
@@ -41,9 +42,15 @@ def test_bmc_of_a_uniform_slab_is_its_thickness_times_density() -> None:
     slab = MineralBox("body", "L1", x, y, z, 1.0, 500.0 * ones, ones)
     pixels_x = np.arange(-60, 60, c.DXA_PIXEL_X_MM) + c.DXA_PIXEL_X_MM / 2
     pixels_z = np.arange(-60, 60, c.DXA_PIXEL_Z_MM) + c.DXA_PIXEL_Z_MM / 2
-    image = dxa.project((slab,), pixels_x, pixels_z, c.DXA_BLUR_MM)
-    assert image[60, 120] == pytest.approx(1.0, rel=1e-6)
-    assert image.sum() * 0.05 * 0.1 == pytest.approx(12.0, rel=1e-6)
+    image = project((slab,), PixelGrid(pixels_x, pixels_z, 0.0, c.DXA_BLUR_MM))
+    assert image[60, 120] == pytest.approx(1.0, rel=1e-5)
+    assert image.sum() * 0.05 * 0.1 == pytest.approx(12.0, rel=1e-4)
+    # turned by 5 degrees and moved by part of a pixel, the mass stays; what lies 100 mm behind moves by 8.7 mm
+    behind = replace(slab, y_mm=slab.y_mm + 100.0)
+    turned = project((behind,), PixelGrid(pixels_x + 0.17, pixels_z, np.deg2rad(5.0), c.DXA_BLUR_MM))
+    assert turned.sum() * 0.05 * 0.1 == pytest.approx(12.0, rel=1e-4)
+    middle = (turned * (pixels_x + 0.17)).sum() / turned.sum()
+    assert middle == pytest.approx(100.0 * np.sin(np.deg2rad(5.0)), abs=0.02)
 
 
 def test_dual_energy_measurement_is_unbiased_and_noisier_in_thicker_patients() -> None:
