@@ -12,6 +12,7 @@ from models.errors import InputError
 from models.evaluation.calibration import FrozenCutoff
 from models.evaluation.metric import Metric
 from models.evaluation.published import PublishedFigure
+from models.evaluation.versus_champion import VersusChampion
 from models.params import Section
 
 SCHEMA_VERSION = 1
@@ -93,6 +94,8 @@ class EvaluationReport(Section):
         Baseline -> network minus baseline, paired.
     paper
         Published figures for comparison.
+    versus_champion
+        Challenger minus champion, paired; None without a champion (and in the champion's own report).
     figures
         File names beside the report.
     """
@@ -114,6 +117,7 @@ class EvaluationReport(Section):
     baselines: dict[str, Metrics]
     gains: dict[str, Metrics]
     paper: dict[str, PublishedFigure]
+    versus_champion: VersusChampion | None = None
     figures: tuple[str, ...]
     notes: tuple[str, ...]
 
