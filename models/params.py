@@ -1,4 +1,4 @@
-"""Reading params.yaml: each concern defines a frozen `Section`; this module loads and checks one."""
+"""Reading params.yaml: its profiles, and one section at a time, checked against a frozen `Section`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,21 @@ class Section(BaseModel):
 
 
 SectionT = TypeVar("SectionT", bound=BaseModel)
+PROFILES = "profiles"  # the one part of the file that is no section
 
 
-def read_params_file(path: Path) -> dict[str, Any]:
+def read_params_file(path: Path, profile: str | None = None) -> dict[str, Any]:
     """The whole file as a mapping of sections, unchecked.
+
+    Parameters
+    ----------
+    profile
+        Name under `profiles`, whose values replace the file's own; None takes the file as it is.
 
     Raises
     ------
     ParameterError
-        When the file is missing, not YAML, or not a mapping.
+        When the file is missing, not YAML, or not a mapping, or for a wrong profile (see `with_profile`).
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -37,7 +43,59 @@ def read_params_file(path: Path) -> dict[str, Any]:
         raise ParameterError(f"{path}: not valid YAML ({reason})") from error
     if not isinstance(document, dict):
         raise ParameterError(f"{path}: expected a mapping of sections, found {type(document).__name__}")
-    return document
+    profiles = document.pop(PROFILES, None)
+    if profile is None:
+        return document
+    try:
+        return with_profile(document, profiles, profile)
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {error}") from error
+
+
+def with_profile(sections: dict[str, Any], profiles: Any, name: str) -> dict[str, Any]:
+    """The sections with a profile's values in place of theirs: mappings are merged, all else is replaced.
+
+    Parameters
+    ----------
+    sections
+        Section name to its mapping; left as it is.
+    profiles
+        Profile name to its overrides, as the file has them; a profile without any is empty or null.
+
+    Raises
+    ------
+    ParameterError
+        No profile of that name; or an override of a key that the sections do not have, or of a mapping by
+        something else or the other way about: one line that names every such key.
+    """
+    if not isinstance(profiles, dict) or name not in profiles:
+        known = (
+            ", ".join(map(str, profiles)) if isinstance(profiles, dict) and profiles else "none is defined"
+        )
+        raise ParameterError(f"profile {name!r} is not under {PROFILES}; accepted: {known}")
+    problems: list[str] = []
+
+    def merged(own: dict[str, Any], overrides: Any, where: str) -> dict[str, Any]:
+        if not isinstance(overrides, dict):
+            problems.append(f"{where}: expected a mapping, found {overrides!r}")
+            return own
+        result = dict(own)
+        for key, value in overrides.items():
+            place = f"{where}.{key}"
+            if key not in own:
+                problems.append(f"{place}: unknown key; accepted keys: {', '.join(map(str, own))}")
+            elif isinstance(own[key], dict):
+                result[key] = merged(own[key], value, place)
+            elif isinstance(value, dict):
+                problems.append(f"{place}: found a mapping; expected one value, as {own[key]!r}")
+            else:
+                result[key] = value
+        return result
+
+    result = merged(sections, profiles[name] or {}, f"{PROFILES}.{name}")
+    if problems:
+        raise ParameterError(" | ".join(problems))
+    return result
 
 
 def parse_section(name: str, values: Any, model: type[SectionT]) -> SectionT:
@@ -64,9 +122,9 @@ def parse_section(name: str, values: Any, model: type[SectionT]) -> SectionT:
         raise ParameterError("params.yaml: " + " | ".join(problems)) from error
 
 
-def load_section(path: Path, name: str, model: type[SectionT]) -> SectionT:
-    """Section `name` of the params file at `path`."""
-    document = read_params_file(path)
+def load_section(path: Path, name: str, model: type[SectionT], profile: str | None = None) -> SectionT:
+    """Section `name` of the params file at `path`, under a profile if one is named."""
+    document = read_params_file(path, profile)
     if name not in document:
         raise ParameterError(f"{path}: section '{name}' is missing")
     return parse_section(name, document[name], model)

@@ -9,9 +9,8 @@ from typing import Any
 import yaml
 
 from components.step import Site
-from models.errors import ParameterError
 from models.params import Section, parse_section, read_params_file
-from pipelines.params import read_params
+from pipelines.params import gate_policy, read_params
 from pipelines.steps import step_specs
 
 TRAINING = "exec-train-resnet50"
@@ -38,12 +37,23 @@ class ClusterSite(Section):
 
 
 def compile_pipeline(
-    *, root: Path, params_file: Path, site_file: Path, out: Path, policy: str, image: str | None = None
+    *,
+    root: Path,
+    params_file: Path,
+    site_file: Path,
+    out: Path,
+    policy: str | None = None,
+    profile: str | None = None,
+    image: str | None = None,
 ) -> None:
     """Write the compiled pipeline to `out` (atomically).
 
     Parameters
     ----------
+    policy
+        Gate policy; None takes the one that the parameters name (`gate.default_policy`).
+    profile
+        Name under `profiles` in the params file; None takes the file's own values.
     image
         Replaces both images of the site file (CI passes the one it has just built).
 
@@ -57,14 +67,11 @@ def compile_pipeline(
     from pipelines.retraining import retraining
 
     cluster = parse_section(str(site_file), read_params_file(site_file), ClusterSite)
-    params = read_params(params_file)
-    if policy not in params["gate"]["policies"]:
-        known = ", ".join(params["gate"]["policies"])
-        raise ParameterError(f"gate policy {policy!r} is not in {params_file}; accepted: {known}")
+    params = read_params(params_file, profile)
     arguments: dict[str, Any] = {
         "root": cluster.root,
         "site": cluster.site.model_dump_json(),
-        "policy": policy,
+        "policy": gate_policy(params, policy, params_file),
         **step_specs(root, params),
         "volume_claim": cluster.volume_claim,
     }

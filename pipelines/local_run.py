@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 from components.step import COMMIT_VARIABLE, RECORDS_VARIABLE, RESUME_VARIABLE, Site
 from models.errors import OsteoGateError, ParameterError
 from pipelines.manifest import Manifest, RunFacts, build_manifest, git_state, write_manifest
-from pipelines.params import read_params
+from pipelines.params import gate_policy, read_params
 from pipelines.site_key import ensure_site_key
 from pipelines.step_records import StepRecord, read_records
 from pipelines.steps import STEPS, step_specs
@@ -52,7 +52,9 @@ class RunOptions:
     params_file
         Usually the checkout's params.yaml.
     policy
-        Name of the gate's policy.
+        Name of the gate's policy; None takes the one that the parameters name (`gate.default_policy`).
+    profile
+        Name under `profiles` in the params file; None takes the file's own values.
     data_folder
         A site's own cohort; None for the data set that data.dvc pins.
     accept_changed_data
@@ -66,7 +68,8 @@ class RunOptions:
     """
 
     params_file: Path
-    policy: str
+    policy: str | None = None
+    profile: str | None = None
     data_folder: Path | None = None
     accept_changed_data: bool = False
     resume: bool = False
@@ -108,10 +111,8 @@ def run_pipeline(
     KeyboardInterrupt
         After the steps' processes were stopped and the manifest written.
     """
-    params = read_params(options.params_file)
-    if options.policy not in params["gate"]["policies"]:
-        known = ", ".join(params["gate"]["policies"])
-        raise ParameterError(f"gate policy {options.policy!r} is not in params.yaml; accepted: {known}")
+    params = read_params(options.params_file, options.profile)
+    options = replace(options, policy=gate_policy(params, options.policy, options.params_file))
     workspace.home.mkdir(parents=True, exist_ok=True)
     if options.data_folder is not None:
         ensure_site_key(workspace.site_key)
@@ -145,7 +146,12 @@ def _run_in(
     }
     plan.write_text(
         json.dumps(
-            {"pipeline_root": str(pipeline_root), "cache": not options.fresh, "arguments": arguments},
+            {
+                "pipeline_root": str(pipeline_root),
+                "cache": not options.fresh,
+                "profile": options.profile or "",
+                "arguments": arguments,
+            },
             indent=2,
         )
     )
@@ -159,7 +165,7 @@ def _run_in(
         RESUME_VARIABLE: "1" if options.resume else "",
     }
     started = datetime.now(UTC)
-    facts = RunFacts(folder.name, started, commit, dirty, params, options.policy)
+    facts = RunFacts(folder.name, started, commit, dirty, params, options.policy or "", options.profile)
 
     def records() -> dict[str, StepRecord]:
         return read_records(records_folder, run_log, pipeline_root / "cache")
@@ -238,10 +244,15 @@ def _run_folder(workspace: Workspace, *, resume: bool) -> Path:
 
 
 def _refuse_other_order(plan: Path, options: RunOptions) -> None:
-    """A run goes on as it was begun: with the same data and policy (parameters may have been mended)."""
-    begun = json.loads(plan.read_text())["arguments"] if plan.is_file() else {}
-    now = {"policy": options.policy, "data_folder": _data_folder(options)}
-    for name, option in (("policy", "--policy"), ("data_folder", "--data")):
+    """A run goes on as it was begun: the same data, profile and policy (parameters may have been mended)."""
+    document = json.loads(plan.read_text()) if plan.is_file() else {"arguments": {}}
+    begun = {**document["arguments"], "profile": document.get("profile", "")}
+    now = {
+        "profile": options.profile or "",
+        "policy": options.policy,
+        "data_folder": _data_folder(options),
+    }
+    for name, option in (("profile", "--profile"), ("policy", "--policy"), ("data_folder", "--data")):
         if begun.get(name, now[name]) != now[name]:
             said = f"{option} {begun[name]}" if begun[name] else f"no {option}"
             raise ParameterError(f"the run to resume was begun with {said}; say the same, or start a new run")

@@ -27,6 +27,7 @@ class RunFacts:
     git_dirty: bool
     params: dict[str, Any]
     policy: str
+    profile: str | None = None
 
 
 class StepEntry(BaseModel):
@@ -63,6 +64,7 @@ class Manifest(BaseModel):
     data: dict[str, Any]
     git: dict[str, Any]
     policy: str
+    profile: str | None = None
     params: dict[str, Any]
     steps: list[StepEntry]
     counts: dict[str, Any]
@@ -108,6 +110,7 @@ def build_manifest(
         data=records["data"].notes,
         git={"commit": facts.git_commit, "dirty": facts.git_dirty},
         policy=facts.policy,
+        profile=facts.profile,
         params=facts.params,
         steps=[_entry(record, state) for record in records.values()],
         counts={

@@ -15,7 +15,7 @@ from components.train_resnet50.params import TrainParams
 from components.validate_dicom.params import ValidateParams
 from models.bone_reference import ScalesParams
 from models.errors import ParameterError
-from models.params import Section, parse_section, read_params_file
+from models.params import PROFILES, Section, parse_section, read_params_file
 from monitoring.params import MonitorParams
 
 SECTIONS: dict[str, type[Section]] = {
@@ -32,19 +32,21 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
-def read_params(path: Path) -> dict[str, Any]:
-    """Every section of the file as plain values, defaults filled in.
+def read_params(path: Path, profile: str | None = None) -> dict[str, Any]:
+    """Every section of the file as plain values, a profile's overrides merged in and defaults filled in.
 
     Raises
     ------
     ParameterError
-        One line naming every wrong, missing or unknown key.
+        One line naming every wrong, missing or unknown key, or the unknown profile.
     """
-    document = read_params_file(path)
+    document = read_params_file(path, profile)
     problems, sections = [], {}
     unknown = sorted(set(document) - set(SECTIONS))
     if unknown:
-        problems.append(f"unknown section {', '.join(map(str, unknown))}; accepted: {', '.join(SECTIONS)}")
+        problems.append(
+            f"unknown section {', '.join(map(str, unknown))}; accepted: {', '.join([*SECTIONS, PROFILES])}"
+        )
     for name, model in SECTIONS.items():
         if name not in document:
             problems.append(f"section {name} is missing")
@@ -56,3 +58,18 @@ def read_params(path: Path) -> dict[str, Any]:
     if problems:
         raise ParameterError(f"{path}: {' | '.join(problems)}")
     return sections
+
+
+def gate_policy(params: dict[str, Any], wanted: str | None, place: Path) -> str:
+    """The policy that is asked for, else the parameters' own (`gate.default_policy`).
+
+    Raises
+    ------
+    ParameterError
+        There is no policy of that name.
+    """
+    name = str(wanted or params["gate"]["default_policy"])
+    if name not in params["gate"]["policies"]:
+        known = ", ".join(params["gate"]["policies"])
+        raise ParameterError(f"gate policy {name!r} is not in {place}; accepted: {known}")
+    return name

@@ -91,9 +91,18 @@ class GatePolicy(Section):
 
 
 class GateParams(Section):
-    """Section `gate` of params.yaml: policies by name."""
+    """Section `gate` of params.yaml: policies by name, and the one that is meant when none is named."""
 
+    default_policy: str
     policies: dict[str, GatePolicy] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _known_default(self) -> Self:
+        if self.default_policy not in self.policies:
+            raise ValueError(
+                f"default_policy {self.default_policy!r} is no policy; accepted: {', '.join(self.policies)}"
+            )
+        return self
 
     def policy(self, name: str) -> GatePolicy:
         """The policy called `name`.

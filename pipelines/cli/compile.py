@@ -12,7 +12,12 @@ def compile(
     out: Annotated[Path, typer.Option("-o", "--out", help="YAML file to write.")],
     params: Annotated[Path | None, typer.Option(help="Default: the checkout's params.yaml.")] = None,
     site: Annotated[Path | None, typer.Option(help="Default: infra/kubernetes/site.yaml.")] = None,
-    policy: Annotated[str, typer.Option(help="Gate policy that submitted runs use.")] = "production",
+    profile: Annotated[
+        str, typer.Option(help="Name under profiles in params.yaml that submitted runs use.")
+    ] = "hospital",
+    policy: Annotated[
+        str | None, typer.Option(help="Gate policy that submitted runs use; default: the profile's.")
+    ] = None,
     image: Annotated[
         str | None, typer.Option(help="Image of every step, in place of the site file's.")
     ] = None,
@@ -28,6 +33,7 @@ def compile(
         site_file=site or workspace.root / "infra" / "kubernetes" / "site.yaml",
         out=out,
         policy=policy,
+        profile=profile,
         image=image,
     )
     typer.echo(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.profile import Profile
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -37,6 +39,7 @@ def drift(
     log_url: Annotated[
         str | None, typer.Option(help="Prediction log as a SQLAlchemy URL; default: the workspace's.")
     ] = None,
+    profile: Profile = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
 ) -> None:
     """Name the scanner vendors whose images or answers have drifted from the reference month."""
@@ -50,13 +53,15 @@ def drift(
     from pipelines.workspace import Workspace
 
     workspace = Workspace.find()
-    monitor = load_section(workspace.params_file, "monitor", MonitorParams)
+    monitor = load_section(workspace.params_file, "monitor", MonitorParams, profile)
     if shift:
         if since or until:
             raise ParameterError(
                 "--shift rehearses a simulated period; --since and --until do not apply to it"
             )
-        summary = _rehearse(workspace, monitor, _shifts(shift), out or workspace.home / "drift" / "rehearsal")
+        summary = _rehearse(
+            workspace, monitor, _shifts(shift), out or workspace.home / "drift" / "rehearsal", profile
+        )
     else:
         summary = compare_log(
             log_url=log_url or workspace.prediction_log_url,
@@ -87,7 +92,7 @@ def _show(summary: DriftSummary, json_output: bool) -> None:
 
 
 def _rehearse(
-    workspace: Workspace, monitor: MonitorParams, shifts: dict[str, float], out: Path
+    workspace: Workspace, monitor: MonitorParams, shifts: dict[str, float], out: Path, profile: str | None
 ) -> DriftSummary:
     from rich.console import Console
     from rich.progress import Progress
@@ -112,8 +117,8 @@ def _rehearse(
             log_url=workspace.prediction_log_url,
             reference_out=reference_file(workspace.home / "drift", version),
             out=out,
-            simulate_params=load_section(workspace.params_file, "simulate", SimulateParams),
-            prepare_params=load_section(workspace.params_file, "prepare", PrepareParams),
+            simulate_params=load_section(workspace.params_file, "simulate", SimulateParams, profile),
+            prepare_params=load_section(workspace.params_file, "prepare", PrepareParams, profile),
             monitor=monitor,
             rules=rules,
             hu_shift=shifts,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.profile import Profile
+
 
 def predict(
     image: Annotated[Path, typer.Argument(help="Folder with a DICOM series or study, or a NIfTI file.")],
@@ -20,6 +22,7 @@ def predict(
     kvp: Annotated[float | None, typer.Option(help="Tube voltage; must be stated for NIfTI.")] = None,
     age: Annotated[float | None, typer.Option(help="Years; where the header does not say.")] = None,
     sex: Annotated[str | None, typer.Option(help="F or M; where the header does not say.")] = None,
+    profile: Profile = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
     figure: Annotated[
         Path | None, typer.Option(help="PNG of the sagittal slice with the crops where they were taken.")
@@ -58,8 +61,8 @@ def predict(
     workspace = Workspace.find()
     ensure_site_key(workspace.site_key)
     pseudonymiser = Pseudonymiser(read_key(workspace.site_key))
-    params = GatewayParams.load(workspace.params_file)
-    deploy = load_section(workspace.params_file, "deploy", DeployParams)
+    params = GatewayParams.load(workspace.params_file, profile)
+    deploy = load_section(workspace.params_file, "deploy", DeployParams, profile)
     stated = Stated(kvp=kvp, age_years=age, sex=sex.upper() if sex else None)
     started = time.monotonic()
     try:

@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.profile import Profile
+
 
 def run(
     params: Annotated[
         Path | None, typer.Option(help="Parameters; the checkout's params.yaml by default.")
     ] = None,
-    policy: Annotated[str, typer.Option(help="Gate policy of params.yaml: demo or production.")] = "demo",
+    profile: Profile = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(help="Gate policy: demo or production; default: params.yaml gate.default_policy."),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="A cohort of your own (docs/own-cohort.md); default: the data set of data.dvc."),
@@ -49,6 +55,7 @@ def run(
     options = RunOptions(
         params_file=params or workspace.params_file,
         policy=policy,
+        profile=profile,
         data_folder=data,
         accept_changed_data=accept_changed_data,
         resume=resume,
@@ -68,5 +75,5 @@ def run(
         print_summary(manifest, console)
     if require_promotion and not manifest.gate.get("promoted"):
         raise NotPromotedError(
-            f"gate not passed under policy {policy!r}: {'; '.join(manifest.gate.get('reasons', []))}"
+            f"gate not passed under policy {manifest.policy!r}: {'; '.join(manifest.gate.get('reasons', []))}"
         )

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.profile import Profile
+
 if TYPE_CHECKING:
     from monitoring.service import ServiceState
 
@@ -18,6 +20,7 @@ def start(
     grpc_port: Annotated[
         int | None, typer.Option("--port", min=0, max=65535, help="Usual gRPC port; params.yaml's.")
     ] = None,
+    profile: Profile = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Serve the champion: download it if need be, start Triton if need be, and ask a golden inference."""
@@ -28,7 +31,7 @@ def start(
     from pipelines.workspace import Workspace
 
     workspace = Workspace.find()
-    params = load_section(workspace.params_file, "deploy", DeployParams)
+    params = load_section(workspace.params_file, "deploy", DeployParams, profile)
     ports = params.ports.model_dump()
     if grpc_port is not None:
         ports["grpc"] = grpc_port
@@ -63,6 +66,7 @@ def stop() -> None:
 
 @app.command()
 def status(
+    profile: Profile = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Whether it runs, where it listens, and whether it answers a golden inference; exit 5 if not."""
@@ -81,7 +85,7 @@ def status(
         else:
             typer.echo("Triton is not running; `osteogate serve start` starts it")
         raise typer.Exit(5)
-    params = load_section(workspace.params_file, "deploy", DeployParams)
+    params = load_section(workspace.params_file, "deploy", DeployParams, profile)
     try:
         golden = probe_served(state, workspace.model_repository, params)
         trouble = None
@@ -99,7 +103,7 @@ def status(
 
 
 @app.command()
-def rollback() -> None:
+def rollback(profile: Profile = None) -> None:
     """Let the version before the champion serve again, and the alias name it."""
     from components.deploy_triton.mlflow_registry import MlflowRegistry
     from components.deploy_triton.params import DeployParams
@@ -112,7 +116,7 @@ def rollback() -> None:
         registry=MlflowRegistry(workspace.mlflow_uri),
         home=workspace.home,
         repository=workspace.model_repository,
-        params=load_section(workspace.params_file, "deploy", DeployParams),
+        params=load_section(workspace.params_file, "deploy", DeployParams, profile),
     )
     typer.echo(f"champion is version {now} again (was {before})")
 

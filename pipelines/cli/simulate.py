@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.profile import Profile
+
 
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder to write; must not exist or be empty.")],
@@ -14,6 +16,7 @@ def simulate(
         int | None, typer.Option(min=1, help="Default: params.yaml simulate.patients.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Default: params.yaml simulate.seed.")] = None,
+    profile: Profile = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing cohort folder.")
@@ -32,7 +35,7 @@ def simulate(
     from models.params import load_section
     from pipelines.workspace import Workspace
 
-    params = load_section(Workspace.find().params_file, "simulate", SimulateParams)
+    params = load_section(Workspace.find().params_file, "simulate", SimulateParams, profile)
     count = patients or params.patients
     if overwrite and out.is_dir() and any(out.iterdir()) and not (out / "cohort.json").is_file():
         raise CohortExistsError(f"{out}: holds no cohort, and is left alone; name a new folder")

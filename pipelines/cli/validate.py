@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.profile import Profile
+
 
 def validate(
     folder: Annotated[Path, typer.Argument(help="Cohort folder: cohort.json, dxa.csv, series/.")],
     out: Annotated[
         Path | None, typer.Option(help="Where reports go; default: .osteogate/validation/<folder>.")
     ] = None,
+    profile: Profile = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print counts and codes as JSON.")] = False,
 ) -> None:
     """Check every DICOM series and DXA exam; a coded reason for everything not accepted."""
@@ -47,7 +50,7 @@ def validate(
             data=folder,
             out=intake,
             key=key,
-            params=load_section(workspace.params_file, "ingest", IngestParams),
+            params=load_section(workspace.params_file, "ingest", IngestParams, profile),
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     summary = check(
@@ -55,7 +58,7 @@ def validate(
         dxa_csv=folder / "dxa.csv",
         out=target / "report",
         key=key,
-        params=load_section(workspace.params_file, "validate", ValidateParams),
+        params=load_section(workspace.params_file, "validate", ValidateParams, profile),
         data_kind=kind,
         data_version="unpinned",
     )

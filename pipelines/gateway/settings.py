@@ -21,10 +21,10 @@ class GatewayParams:
     prepare: PrepareParams
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """From params.yaml."""
+    def load(cls, path: Path, profile: str | None = None) -> Self:
+        """From params.yaml, under a profile if one is named."""
         return cls(
-            load_section(path, "ingest", IngestParams),
-            load_section(path, "validate", ValidateParams),
-            load_section(path, "prepare", PrepareParams),
+            load_section(path, "ingest", IngestParams, profile),
+            load_section(path, "validate", ValidateParams, profile),
+            load_section(path, "prepare", PrepareParams, profile),
         )
