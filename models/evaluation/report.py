@@ -118,7 +118,7 @@ def evaluate(
     of_network |= flagging(test, test_levels, rules, scales, params.confidence)
     judged_baselines, baseline_metrics, gains = _beside(patients, test, of_network, scales, params)
     report = EvaluationReport(
-        schema_version=1,
+        schema_version=2,
         statement=STATEMENTS[data.kind],
         data_kind=data.kind,
         data_version=data.version,
@@ -138,6 +138,7 @@ def evaluate(
         baselines=baseline_metrics,
         gains=gains,
         paper=published_figures(params.confidence),
+        scales=scales,
         figures=(),
         notes=_notes(frozen, own=frozen_rules is None),
     )

@@ -8,6 +8,7 @@ from typing import Literal, NoReturn
 
 from pydantic import Field, ValidationError
 
+from models.bone_reference import ScalesParams
 from models.errors import InputError
 from models.evaluation.calibration import FrozenCutoff
 from models.evaluation.metric import Metric
@@ -15,7 +16,7 @@ from models.evaluation.published import PublishedFigure
 from models.evaluation.versus_champion import VersusChampion
 from models.params import Section
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Metrics = dict[str, Metric]
 
 
@@ -53,6 +54,10 @@ class Counts(Section):
         Judged test patients.
     test_with_finding
         Judged test patients who have each finding by DXA.
+    tbs_judged_patients
+        Of the judged patients by split, those whose TBS is judged.
+    tbs_not_judged
+        Reason -> judged test patients whose TBS is not (BMI outside its range, or not known).
     """
 
     patients: dict[str, int]
@@ -63,16 +68,105 @@ class Counts(Section):
     excluded: dict[str, int]
     test_by_vendor: dict[str, int]
     test_with_finding: dict[str, int]
+    tbs_judged_patients: dict[str, int] = Field(default_factory=dict)
+    tbs_not_judged: dict[str, int] = Field(default_factory=dict)
 
 
 class FrozenOnCalibration(Section):
-    """What calibration patients froze, per patient and per vertebra."""
+    """What calibration patients froze.
+
+    Attributes
+    ----------
+    patient, vertebra
+        Finding -> cut-off on patients' and on vertebrae's estimates.
+    interval_method
+        How the half-widths came about, in words.
+    alternatives
+        Alternative finding (`EvaluationReport.alternatives`) -> cut-off on patients' estimates.
+    hu_rule_hu
+        Flag rule of today's practice: flagged at or below this trabecular HU; None when it could not be frozen.
+    """
 
     patient: dict[str, FrozenCutoff]
     vertebra: dict[str, FrozenCutoff]
     bmd_half_width_g_cm2: float
     tbs_half_width: float
     interval_coverage: float
+    interval_method: str = "split conformal"
+    alternatives: dict[str, FrozenCutoff] = Field(default_factory=dict)
+    hu_rule_hu: FrozenCutoff | None = None
+
+
+class Subgroup(Section):
+    """The patients of one group.
+
+    Attributes
+    ----------
+    n
+        Judged test patients.
+    reason
+        Why there are no metrics ('too few: 7 patients, 10 needed'); None when there are.
+    metrics
+        Patient-level metrics at the common frozen cut-offs, and '<target>.r_difference' (r of the group minus
+        r of all others); empty below the minimum.
+    """
+
+    n: int = Field(ge=0)
+    reason: str | None = None
+    metrics: Metrics = Field(default_factory=dict)
+
+
+class NamedMetrics(Section):
+    """Metrics with a title for people and what was assumed in measuring them.
+
+    Attributes
+    ----------
+    reference_cut
+        Published cut on the reference scale that the finding is defined by, where there is one.
+    """
+
+    title: str
+    says: str
+    reference_cut: float | None = None
+    metrics: Metrics
+
+
+class Curve(Section):
+    """Points for drawing, `y` against `x`; `low` and `high` bound `y` where an interval was computed.
+
+    `y` is None where it is not defined.
+    """
+
+    x: tuple[float, ...]
+    y: tuple[float | None, ...]
+    low: tuple[float | None, ...] | None = None
+    high: tuple[float | None, ...] | None = None
+
+
+class DecisionCurves(Section):
+    """Is acting on the estimate better than sending everybody, or nobody, to DXA?
+
+    Attributes
+    ----------
+    net_benefit
+        Strategy ('network', 'hu', 'hu_age_sex_bmi', 'flag rule', 'everyone', 'nobody') -> net benefit per patient
+        against the threshold probability (Vickers and Elkin 2006). Probabilities are logistic regressions of
+        the finding on the estimate, fitted on calibration patients.
+    scans
+        Strategy -> share of those with the finding that are sent to DXA (y) against the share of all patients
+        sent (x), sweeping the cut-off.
+    number_needed_to_scan
+        Strategy -> DXA scans per patient found (y) against sensitivity (x).
+    reason
+        Why there are no curves; None when there are.
+    """
+
+    finding: str
+    title: str
+    net_benefit: dict[str, Curve] = Field(default_factory=dict)
+    scans: dict[str, Curve] = Field(default_factory=dict)
+    number_needed_to_scan: dict[str, Curve] = Field(default_factory=dict)
+    reason: str | None = None
 
 
 class EvaluationReport(Section):
@@ -91,7 +185,21 @@ class EvaluationReport(Section):
     baselines
         Baseline -> the same patient-level metrics on the same test patients.
     gains
-        Baseline -> network minus baseline, paired.
+        Baseline -> network minus baseline, paired: 'bmd.pearson_r', 'tbs.pearson_r', '<finding>.auc'; with
+        baseline 'ceiling' also '<target>.share_of_ceiling', network's r over the ceiling's.
+    scales
+        Section `scales` as it was judged by, with its sources.
+    paper_protocol
+        Findings by the paper's own protocol; `says` names what is assumed.
+    alternatives
+        Other published cuts (TBS 1.23, 1.20, 1.35; percent of the young adult mean) judged alike.
+    subgroups
+        Dimension ('vendor', 'kernel_class', 'slice_thickness', 'kvp', 'sex', 'age', 'bmi') -> group -> metrics.
+    flag_rules
+        Rule ('network', 'hu', 'everyone') -> how it would have flagged the test patients; 'network_minus_hu'
+        holds the paired differences.
+    decision_curves
+        Finding, or 'any' -> curves.
     paper
         Published figures for comparison.
     versus_champion
@@ -100,7 +208,7 @@ class EvaluationReport(Section):
         File names beside the report.
     """
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     statement: str
     data_kind: Literal["simulated", "site"]
     data_version: str
@@ -117,6 +225,12 @@ class EvaluationReport(Section):
     baselines: dict[str, Metrics]
     gains: dict[str, Metrics]
     paper: dict[str, PublishedFigure]
+    scales: ScalesParams | None = None
+    paper_protocol: NamedMetrics | None = None
+    alternatives: dict[str, NamedMetrics] = Field(default_factory=dict)
+    subgroups: dict[str, dict[str, Subgroup]] = Field(default_factory=dict)
+    flag_rules: dict[str, NamedMetrics] = Field(default_factory=dict)
+    decision_curves: dict[str, DecisionCurves] = Field(default_factory=dict)
     versus_champion: VersusChampion | None = None
     figures: tuple[str, ...]
     notes: tuple[str, ...]
