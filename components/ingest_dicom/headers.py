@@ -137,7 +137,7 @@ def read_header(path: Path) -> Header | OtherFile:
 
 
 def _sort_out(path: Path, dataset: Dataset, truncated: bool) -> Header | OtherFile:
-    header = _parse(path, dataset, truncated)
+    header = header_of(path, dataset, truncated=truncated)
     sop_class, series_uid = header.sop_class_uid, header.series_instance_uid
     known = sop_class in UID_dictionary
 
@@ -164,7 +164,8 @@ def _sort_out(path: Path, dataset: Dataset, truncated: bool) -> Header | OtherFi
     return header
 
 
-def _parse(path: Path, dataset: Dataset, truncated: bool) -> Header:
+def header_of(path: Path, dataset: Dataset, *, truncated: bool) -> Header:
+    """The facts of a data set that is known to be a CT image."""
     meta = getattr(dataset, "file_meta", Dataset())
     return Header(
         path=path,

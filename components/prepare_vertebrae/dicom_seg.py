@@ -108,15 +108,37 @@ def _segment_mask(
     )
     measures = _group(per_frame[0], shared, "PixelMeasuresSequence")
     row_step, column_step = (float(value) for value in measures.PixelSpacing)
+    declared = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness")
+    return stacked_mask(chosen, origins, orientation, (row_step, column_step), declared)
+
+
+def stacked_mask(
+    planes: list[NDArray[np.bool_]],
+    origins: list[NDArray[np.float64]],
+    orientation: NDArray[np.float64],
+    pixel_spacing_mm: tuple[float, float],
+    declared_spacing_mm: float | None,
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Mask (S, H, W) and its (4, 4) affine to LPS mm from planes (H, W) in any order, some left out.
+
+    Parameters
+    ----------
+    origins
+        (3,) LPS mm of each plane's first pixel.
+    orientation
+        (6,) direction along a row, then along a column.
+    declared_spacing_mm
+        Between planes, for a mask of one plane.
+    """
+    row_step, column_step = pixel_spacing_mm
     along_row, along_column = orientation[:3], orientation[3:]
     normal = np.cross(along_row, along_column)
     heights = np.array([origin @ normal for origin in origins])
     gaps = np.diff(np.unique(heights.round(3)))
-    declared = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness")
-    spacing = float(gaps.min()) if gaps.size else float(declared)
+    spacing = float(gaps.min()) if gaps.size else float(declared_spacing_mm or 0.0)
     slots = np.rint((heights - heights.min()) / spacing).astype(int)
-    mask3d = np.zeros((int(slots.max()) + 1, *chosen[0].shape), dtype=bool)
-    for slot, mask in zip(slots, chosen, strict=True):
+    mask3d = np.zeros((int(slots.max()) + 1, *planes[0].shape), dtype=bool)
+    for slot, mask in zip(slots, planes, strict=True):
         mask3d[slot] |= mask
     affine = np.eye(4)
     affine[:3, 0] = normal * spacing

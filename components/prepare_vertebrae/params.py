@@ -38,24 +38,62 @@ class TrabecularRegion(Section):
     anterior_shift_mm: float = Field(ge=0)
 
 
-class SplitFractions(Section):
-    """Shares of patients; the salt draws the assignment and never changes for a growing data set."""
+class SplitParams(Section):
+    """How patients are split: shares (below 1, summing to 1), or exact numbers of patients.
 
-    train: float = Field(gt=0, lt=1)
-    validation: float = Field(gt=0, lt=1)
-    calibration: float = Field(gt=0, lt=1)
-    test: float = Field(gt=0, lt=1)
+    Shares are sticky: adding patients moves nobody. Numbers are exact, so adding patients moves some: they are
+    for a cohort that is complete, such as the 280/70/52 of a published protocol.
+
+    Attributes
+    ----------
+    train, validation, calibration, test
+        All four shares, or all four numbers; a number may be 0.
+    salt
+        Draws the assignment, and never changes for a growing data set.
+    absent_vendor
+        What to do about a vendor that a used split lacks: warn or refuse.
+    """
+
+    train: float = Field(ge=0)
+    validation: float = Field(ge=0)
+    calibration: float = Field(ge=0)
+    test: float = Field(ge=0)
     salt: str
+    absent_vendor: Literal["warn", "refuse"] = "warn"
 
     @model_validator(mode="after")
-    def _sum_to_one(self) -> Self:
-        total = sum(self.in_order())
-        if abs(total - 1.0) > 1e-9:
-            raise ValueError(f"fractions of {', '.join(SPLITS)} must sum to 1; they sum to {total:g}")
+    def _shares_or_numbers(self) -> Self:
+        values = self.in_order()
+        names = ", ".join(SPLITS)
+        if not self.exact:
+            if min(values) <= 0:
+                raise ValueError(f"shares of {names} must be above 0")
+            if abs(sum(values) - 1.0) > 1e-9:
+                raise ValueError(
+                    f"fractions of {names} must sum to 1; they sum to {sum(values):g} "
+                    "(numbers of patients are whole and 1 or more)"
+                )
+        elif any(value != int(value) for value in values):
+            raise ValueError(f"{names} must be all shares below 1 or all whole numbers of patients")
         return self
 
+    @property
+    def exact(self) -> bool:
+        """Whether these are numbers of patients."""
+        return any(value >= 1 for value in self.in_order())
+
+    @property
+    def patients(self) -> int | None:
+        """How many patients the numbers add up to; None for shares."""
+        return int(sum(self.in_order())) if self.exact else None
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Splits that anybody can be in."""
+        return tuple(name for name in SPLITS if getattr(self, name) > 0)
+
     def in_order(self) -> tuple[float, ...]:
-        """Fractions in the order of `SPLITS`."""
+        """Shares or numbers in the order of `SPLITS`."""
         return tuple(float(getattr(self, name)) for name in SPLITS)
 
 
@@ -78,4 +116,4 @@ class PrepareParams(Section):
     level_scheme: Literal["totalseg", "verse"] | None = None
     levels: LevelRules
     trabecular: TrabecularRegion
-    split: SplitFractions
+    split: SplitParams

@@ -23,7 +23,7 @@ from components.prepare_vertebrae.contact_sheet import contact_sheet
 from components.prepare_vertebrae.image_statistics import STATISTICS
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.series_crops import SeriesCrops, lateral_offsets_mm, prepare_series
-from components.prepare_vertebrae.split import absent_vendors, assign_split
+from components.prepare_vertebrae.split import absent_vendors, assign_splits, refuse_absent_vendors
 from models.crop_store import SPLITS, CropStoreWriter
 from models.errors import InputError, OsteoGateError
 from models.levels import LEVELS
@@ -100,7 +100,11 @@ def run(
     """
     started = time.monotonic()
     series = read_accepted(accepted, intake, data)
-    splits = [only_split or assign_split(item.patient, params.split, key) for item in series]
+    splits = (
+        [only_split] * len(series)
+        if only_split
+        else assign_splits([x.patient for x in series], [x.vendor for x in series], params.split, key)
+    )
     capacity = sum(len(LEVELS) * len(lateral_offsets_mm(split, params)) for split in splits)
     results: list[SeriesCrops] = []
     strips: list[tuple[str, dict[str, NDArray[np.int16]]]] = []
@@ -120,12 +124,12 @@ def run(
         if not any(result.rows for result in results):
             codes = ", ".join(sorted(_codes(results))) or "no series was accepted"
             raise NothingPreparedError(f"{accepted}: none of {len(series)} series gave a crop ({codes})")
+        filled = ((result.vendor, str(result.rows[0]["split"])) for result in results if result.rows)
+        absent = [] if only_split else absent_vendors(filled, params.split.used)
+        refuse_absent_vendors(absent, params.split)  # inside: an earlier store stays
     warnings = tuple(
         f"no patient of vendor {vendor} in split {split}: the draw is random, see prepare.split"
-        for vendor, split in absent_vendors(
-            (result.vendor, str(result.rows[0]["split"])) for result in results if result.rows
-        )
-        if only_split is None
+        for vendor, split in absent
     )
     for warning in warnings:
         log.warning("split_without_vendor", text=warning)

@@ -97,19 +97,17 @@ def _levels(accepted: AcceptedSeries, params: PrepareParams) -> tuple[VertebraLe
 def _prepare(accepted: AcceptedSeries, split: str, params: PrepareParams) -> SeriesCrops:
     levels = _levels(accepted, params)
     volume = read_volume(series_from_paths(accepted.files))
-    result, used = cut_levels(volume, levels, accepted, split, params)
-    result.statistics.update(image_statistics(volume, used, params.trabecular))
-    return result
+    return prepare_volume(volume, levels, accepted, split, params)
 
 
-def cut_levels(
+def prepare_volume(
     volume: Volume,
     levels: tuple[VertebraLevel, ...],
     accepted: AcceptedSeries,
     split: str,
     params: PrepareParams,
-) -> tuple[SeriesCrops, list[VertebraLevel]]:
-    """Crops and rows of a volume, without statistics, and the levels that gave them.
+) -> SeriesCrops:
+    """Crops, rows and statistics of a volume, wherever it comes from.
 
     Raises
     ------

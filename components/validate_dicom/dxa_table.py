@@ -66,7 +66,12 @@ def read_dxa_table(path: Path, pseudonymiser: Pseudonymiser) -> pd.DataFrame:
                 f"{path}: row {number} has {len(cells)} values; accepted: {len(header)}, separated by commas"
             )
         values = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-        rows.append(_exam(number, values, pseudonymiser))
+        rows.append(exam_row(number, values, pseudonymiser))
+    return exam_frame(rows)
+
+
+def exam_frame(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Rows of `exam_row` as a frame."""
     return pd.DataFrame(rows, columns=_frame_columns())
 
 
@@ -88,7 +93,8 @@ def _frame_columns() -> list[str]:
     return [*known, "sex", "sex_state", *numbers, *flags]
 
 
-def _exam(number: int, values: dict[str, str], pseudonymiser: Pseudonymiser) -> dict[str, object]:
+def exam_row(number: int, values: dict[str, str], pseudonymiser: Pseudonymiser) -> dict[str, object]:
+    """One exam as a row of the table that `read_dxa_table` answers, from the text of its values."""
     family = device_family(values["device"])
     exam_date = _iso_date(values["exam_date"])
     sex = values["sex"] if values["sex"] in ("F", "M") else None
