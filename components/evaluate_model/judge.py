@@ -18,12 +18,18 @@ from models.evaluation.frozen_rules import scales_of_model
 from models.evaluation.report import evaluate
 from models.evaluation.report_file import EvaluationReport, ModelIdentity
 from models.evaluation.settings import EvaluateParams
+from models.seen_patients import read_seen_patients
 
 RULES_FILE = "decision.json"
+SEEN = "seen by the model in training or calibration"
 
 
 class RulesMissingError(InputError):
     """The model folder holds no rules, or those of other weights: there is nothing to judge it by."""
+
+
+class AllSeenError(InputError):
+    """The model has seen everybody it would be judged on."""
 
 
 def judge(
@@ -50,11 +56,11 @@ def judge(
     Raises
     ------
     RulesMissingError, ModelArtefactError, GeometryMismatchError, CropStoreError, PredictionTableError,
-    TestSetEmptyError, EvaluationWriteError
+    TestSetEmptyError, AllSeenError, EvaluationWriteError
         Each with what to do.
     """
     loaded, rules = load_model(model), model_rules(model)
-    opened = open_crop_store(store)
+    opened, seen = _without_seen(open_crop_store(store), model)
     crops = predictions(loaded, opened)
     looks = note_look(look_log, opened, loaded) if look_log else None
     own_scales = scales_of_model(rules, scales)
@@ -72,8 +78,10 @@ def judge(
         test_looks=looks,
         frozen_rules=rules,
     )
-    notes = (*judged.report.notes, *_warnings(loaded, opened, rules))
-    judged = replace(judged, report=judged.report.model_copy(update={"notes": notes}))
+    counts = judged.report.counts
+    counts = counts.model_copy(update={"excluded": {**counts.excluded, SEEN: seen or 0}})
+    notes = (*judged.report.notes, *_warnings(loaded, opened, rules, seen))
+    judged = replace(judged, report=judged.report.model_copy(update={"notes": notes, "counts": counts}))
     return write_evaluation(judged, None, crops, own_scales, out)
 
 
@@ -99,9 +107,29 @@ def model_rules(model: Path) -> DecisionRules:
     return rules
 
 
-def _warnings(model: LoadedModel, store: CropStore, rules: DecisionRules) -> tuple[str, ...]:
+def _without_seen(store: CropStore, model: Path) -> tuple[CropStore, int | None]:
+    """The store without test patients whom the model has seen, and how many; None when that is not known."""
+    seen = read_seen_patients(model)
+    if seen is None:
+        return store, None
+    test = store.index["split"] == "test"
+    known = store.index["patient"].isin(seen) & test
+    count = int(store.index.loc[known, "patient"].nunique())
+    if count and count == store.index.loc[test, "patient"].nunique():
+        raise AllSeenError(
+            f"the model was trained or calibrated on all {count} patients to be judged; name other patients"
+        )
+    return replace(store, index=store.index[~known]), count
+
+
+def _warnings(
+    model: LoadedModel, store: CropStore, rules: DecisionRules, seen: int | None
+) -> tuple[str, ...]:
     """What a reader must know of model and data together."""
     lines = []
+    if seen is None:
+        lines.append("The model keeps no list of whom it was trained on: that nobody judged here is among them is "
+                     "not known.")  # fmt: skip
     if model.card.data_kind == "simulated" and store.header.data_kind != "simulated":
         lines.append("The model was trained on simulated phantoms and judged here on other data.")
     if model.card.data_version == store.header.data_version:

@@ -16,6 +16,7 @@ from components.train_resnet50.tracking import artifact_root, experiment_id, fla
 from models.artefact import ModelCard, save_model
 from models.crop_store import CropStore, open_crop_store
 from models.errors import OsteoGateError
+from models.seen_patients import write_seen_patients
 from models.train_params import TrainParams
 from models.training import TrainedModel, fit
 from models.training_history import EpochRecord
@@ -92,6 +93,7 @@ def run(
             with TrainingProgress(progress, lambda record: _log_epoch(client, run_id, record)) as reporter:
                 model = fit(crops, params, reporter=reporter, checkpoint=checkpoint, resume=resume)
             card = save_model(model, out, git_commit=git_commit)
+            write_seen_patients(crops.index, out)
             draw_curves(
                 model.history, model.best_epoch, out / CURVES_FILE, simulated=model.data_kind == "simulated"
             )

@@ -60,7 +60,7 @@ def summary(home: Path, uri: str, told: list[tuple[int, int, str]]) -> TrainSumm
 
 def test_the_folder_holds_the_model_its_history_and_curves(summary: TrainSummary, home: Path) -> None:
     assert sorted(path.name for path in summary.folder.iterdir()) == [
-        "curves.png", "history.json", "model.json", "weights.pt",
+        "curves.png", "history.json", "model.json", "seen_patients.json", "weights.pt",
     ]  # fmt: skip
     card = load_model(summary.folder).card
     assert (card.weights_sha256, card.git_commit) == (summary.weights_sha256, "abc123")

@@ -1,0 +1,51 @@
+"""Whom a model has seen: keyed hashes of its train, validation and calibration patients, kept beside the weights.
+
+A cohort that grew, or a part of one, has another data version; only this list says that a model would be judged
+on patients whom it was trained, stopped or calibrated on.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from models.errors import InputError
+
+FILE = "seen_patients.json"
+SCHEMA_VERSION = 1
+
+
+class SeenPatientsError(InputError):
+    """The list beside the weights is damaged or of another schema version."""
+
+
+def write_seen_patients(index: pd.DataFrame, folder: Path) -> None:
+    """Write the list for a crop store's index (columns patient and split) into a model folder."""
+    seen = sorted(set(index.loc[index["split"] != "test", "patient"]))
+    document = {"schema_version": SCHEMA_VERSION, "patients": seen}
+    beside = folder / f".{FILE}.partial"
+    beside.write_text(json.dumps(document), encoding="utf-8")
+    beside.replace(folder / FILE)
+
+
+def read_seen_patients(folder: Path) -> frozenset[str] | None:
+    """The list of a model folder; None where the model was trained before lists were kept.
+
+    Raises
+    ------
+    SeenPatientsError
+        Not the list that training writes.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        return None
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        version, patients = document["schema_version"], document["patients"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SeenPatientsError(f"{file}: not a list of seen patients ({error})") from error
+    if version != SCHEMA_VERSION or not isinstance(patients, list):
+        raise SeenPatientsError(f"{file}: schema {version!r}; this version reads {SCHEMA_VERSION}")
+    return frozenset(str(patient) for patient in patients)
