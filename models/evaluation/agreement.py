@@ -1,12 +1,13 @@
-"""How far estimates are from DXA: error, bias, Bland-Altman limits, calibration slope."""
+"""How far estimates are from DXA: error, bias, Bland-Altman limits, calibration line; proportions."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import binomtest, linregress
 from scipy.stats import t as student_t
 
 from models.evaluation.correlation import is_constant
@@ -50,20 +51,27 @@ def limits_of_agreement(
     return low, high
 
 
-def calibration_slope(
+def calibration_line(
     truth: NDArray[np.float64], predicted: NDArray[np.float64], confidence: float = 0.95
-) -> Metric:
-    """Slope of truth on prediction over (n,) pairs, t interval; below 1 the estimates spread too far."""
+) -> tuple[Metric, Metric]:
+    """Slope and intercept of the least-squares line of truth on prediction over (n,) pairs, t intervals.
+
+    Ideal are 1 and 0; a slope below 1 says that the estimates spread too far.
+    """
     n, method = len(truth), "least squares, Student t"
-    if n < 3:
-        return undefined(f"{n} pairs; at least 3 are needed", n, method)
-    if is_constant(predicted):
-        return undefined("the predictions are constant", n, method)
-    x, y = predicted - predicted.mean(), truth - truth.mean()
-    slope = float(x @ y / (x @ x))
-    residual = y - slope * x
-    half = _t_factor(n - 2, confidence) * math.sqrt(float(residual @ residual) / (n - 2) / float(x @ x))
-    return Metric(value=slope, low=slope - half, high=slope + half, n=n, method=method)
+    if n < 3 or is_constant(predicted):
+        why = f"{n} pairs; at least 3 are needed" if n < 3 else "the predictions are constant"
+        return undefined(why, n, method), undefined(why, n, method)
+    fit = linregress(predicted, truth)
+    factor = _t_factor(n - 2, confidence)
+    slope, intercept = (
+        Metric(value=value, low=value - factor * error, high=value + factor * error, n=n, method=method)
+        for value, error in (
+            (float(fit.slope), float(fit.stderr)),
+            (float(fit.intercept), float(fit.intercept_stderr)),
+        )
+    )
+    return slope, intercept
 
 
 def mean_absolute_error(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
@@ -82,13 +90,25 @@ def _t_factor(freedom: int, confidence: float) -> float:
 
 def wilson(hits: int, n: int, confidence: float = 0.95, positives: int | None = None) -> Metric:
     """A proportion with Wilson's score interval (Wilson 1927)."""
-    method = "Wilson"
+    return _proportion(hits, n, confidence, positives, "wilson", "Wilson")
+
+
+def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> Metric:
+    """A proportion with the exact binomial interval (Clopper and Pearson 1934)."""
+    return _proportion(hits, n, confidence, None, "exact", "Clopper-Pearson (exact binomial)")
+
+
+def _proportion(
+    hits: int,
+    n: int,
+    confidence: float,
+    positives: int | None,
+    how: Literal["wilson", "exact"],
+    method: str,
+) -> Metric:
     if n == 0:
         return undefined("nobody to count", n, method, positives)
-    z, p = float(norm.ppf(0.5 + confidence / 2)), hits / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return Metric(
-        value=p, low=min(max(centre - half, 0.0), p), high=max(min(centre + half, 1.0), p), n=n,
-        positives=positives, method=method,
-    )  # fmt: skip
+    bounds = binomtest(hits, n).proportion_ci(confidence, how)
+    value = hits / n  # a bound at 0 or 1 can miss it by the last bit
+    low, high = min(float(bounds.low), value), max(float(bounds.high), value)
+    return Metric(value=value, low=low, high=high, n=n, positives=positives, method=method)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.bone_reference import ScalesParams
 from models.evaluation.agreement import (
     bias,
-    calibration_slope,
+    calibration_line,
     limits_of_agreement,
     mean_absolute_error,
     root_mean_square_error,
@@ -79,6 +79,7 @@ def patient_metrics(
     for target, unit in UNITS.items():
         truth, predicted, names = data = pairs(patients, target)
         low, high = limits_of_agreement(truth, predicted, confidence)
+        slope, intercept = calibration_line(truth, predicted, confidence)
         metrics |= {
             f"{target}.pearson_r": pearson_r(truth, predicted, confidence),
             f"{target}.mae{unit}": _error(mean_absolute_error, data, params.resampling),
@@ -86,7 +87,8 @@ def patient_metrics(
             f"{target}.bias{unit}": bias(truth, predicted, confidence),
             f"{target}.loa_low{unit}": low,
             f"{target}.loa_high{unit}": high,
-            f"{target}.calibration_slope": calibration_slope(truth, predicted, confidence),
+            f"{target}.calibration_slope": slope,
+            f"{target}.calibration_intercept{unit}": intercept,
         }
     hu = patients["trabecular_hu"].to_numpy(dtype=np.float64)
     truth, predicted, names = pairs(patients, "tbs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -34,6 +35,32 @@ class CutoffRule(Section):
         return self
 
 
+class SubgroupBands(Section):
+    """How test patients are grouped.
+
+    Attributes
+    ----------
+    minimum_patients
+        Below it a group gets no metrics, only its number.
+    age_years, bmi_kg_m2, slice_thickness_mm, kvp
+        Where bands begin, ascending: [50, 65] makes 'under 50', '50 to under 65' and '65 and over'.
+    """
+
+    minimum_patients: int = Field(ge=4)
+    age_years: tuple[float, ...]
+    bmi_kg_m2: tuple[float, ...]
+    slice_thickness_mm: tuple[float, ...]
+    kvp: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        for name in ("age_years", "bmi_kg_m2", "slice_thickness_mm", "kvp"):
+            edges = getattr(self, name)
+            if any(low >= high for low, high in itertools.pairwise(edges)):
+                raise ValueError(f"{name}: the beginnings of bands must ascend")
+        return self
+
+
 class EvaluateParams(Section):
     """Section `evaluate` of params.yaml.
 
@@ -49,6 +76,8 @@ class EvaluateParams(Section):
         Evaluable levels that a patient needs.
     minimum_class_patients
         Calibration patients needed with and without a finding; with fewer the published cut itself is used.
+    subgroups
+        See `SubgroupBands`.
     cutoffs
         One rule per finding.
     flag_on
@@ -61,6 +90,7 @@ class EvaluateParams(Section):
     bootstrap_seed: int = Field(ge=0)
     minimum_levels: int = Field(ge=2, le=4)
     minimum_class_patients: int = Field(ge=1)
+    subgroups: SubgroupBands
     cutoffs: dict[FindingName, CutoffRule]
     flag_on: tuple[FindingName, ...] = Field(min_length=1)
 

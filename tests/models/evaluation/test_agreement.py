@@ -11,7 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from models.evaluation.agreement import (
     bias,
-    calibration_slope,
+    calibration_line,
     limits_of_agreement,
     mean_absolute_error,
     root_mean_square_error,
@@ -46,13 +46,13 @@ def test_bias_is_the_estimate_minus_dxa() -> None:
     assert bias(np.array([1.0, 2.0]), np.array([1.5, 2.4])).value == pytest.approx(0.45)
 
 
-def test_calibration_slope_agrees_with_scipy() -> None:
+def test_calibration_line_agrees_with_scipy() -> None:
     rng = np.random.default_rng(2)
     predicted = rng.normal(0.9, 0.1, 30)
     truth = 0.1 + 0.8 * predicted + rng.normal(0, 0.05, 30)
     fit = stats.linregress(predicted, truth)
     half = stats.t.ppf(0.975, 28) * fit.stderr
-    ours = calibration_slope(truth, predicted)
+    ours = calibration_line(truth, predicted)
     assert (ours.value, ours.low, ours.high) == pytest.approx((fit.slope, fit.slope - half, fit.slope + half))
 
 
@@ -68,5 +68,5 @@ def test_degenerate_cases_carry_a_reason() -> None:
     one = np.array([1.0])
     assert bias(one, one).reason
     assert all(limit.reason for limit in limits_of_agreement(one, one))
-    assert calibration_slope(np.array([1.0, 2, 3]), np.full(3, 0.7)).reason == "the predictions are constant"
+    assert calibration_line(np.array([1.0, 2, 3]), np.full(3, 0.7)).reason == "the predictions are constant"
     assert wilson(0, 0).value is None
