@@ -59,6 +59,9 @@ SPINE_ROTATION_SD_DEG = 2.0  # axial rotation of the patient on the table; illus
 SPINE_OBLIQUITY_SD_DEG = 1.0  # lean of the whole spine to a side; illustrative
 RIM_ROUNDING_MM = 2.2  # radius between wall and endplate; illustrative
 CORTEX_UNEVEN_SD = 0.18  # of its thickness, over centimetres; illustrative
+ALA_REACH_MM = 54.0  # half width of the sacrum at S1; illustrative
+ALA_VBMD_SHARE = 0.45  # of the bodies' vBMD: alae hold much fat (Schneider 1985 reports a void); illustrative
+SACRUM_SHELL_MM, SACRUM_SHELL_MG_CC = 0.9, 700.0  # cortex with the voxel it lies in; illustrative
 S1_SIZE_MM = (50.0, 33.0, 30.0)  # width, depth of its upper endplate, height; Panjabi-type means, rounded
 SEX_SCALE = {"F": 0.965, "M": 1.075}  # linear size of women and men beside the mean of both; fit: men's BMD
 SIZE_SD = 0.035  # illustrative: linear size within a sex
@@ -66,6 +69,10 @@ SHELL_MM, SHELL_LOG_SD, SHELL_MG_CC = 0.54, 0.14, 1050.0  # spec
 ENDPLATE_FACTOR = 1.15  # spec
 BODY_VOXEL_MM = 0.6
 POSTERIOR_VOXEL_MM = 1.0
+# half width of the pedicles: Panjabi 1992 narrowed at L5, where the canal of this phantom would be cut
+PEDICLE_HALF_WIDTH_MM = {"T12": 3.8, "L1": 3.9, "L2": 4.0, "L3": 4.6, "L4": 5.4, "L5": 6.2}
+# length of the transverse processes beyond the pedicle: shortest at T12, longest at L3; illustrative
+TRANSVERSE_MM = {"T12": 9.0, "L1": 20.0, "L2": 25.0, "L3": 28.0, "L4": 24.0, "L5": 22.0}
 POSTERIOR_MG_CC = 700.0  # spec; fit: posterior share of BMC 51.4 +- 4.2 %
 POSTERIOR_LOG_SD = 0.135  # spec 0.10-0.135: own variation that a body's CT does not show
 POSTERIOR_VBMD_EXPONENT = 0.42  # "partly following vBMD"; fit: SD of BMD
@@ -81,16 +88,34 @@ POSTERIOR_LEVEL_RATIO = {
 
 # --- findings that a reader excludes ---------------------------------------------------------------------
 FRACTURE_CHANCE_AT_75 = 0.10  # spec: about 10 % of the elderly
-FRACTURE_LOG_PER_YEAR = 0.055  # doubles in 12-13 years, as in EVOS/EPOS (Felsenberg 2002, JBMR 17:716), rounded
+FRACTURE_LOG_PER_YEAR = (
+    0.055  # doubles in 12-13 years, as in EVOS/EPOS (Felsenberg 2002, JBMR 17:716), rounded
+)
 FRACTURE_LOG_PER_SD = 0.70  # per SD of vBMD: about twofold (Marshall 1996, BMJ 312:1254: 2.3 for spine BMD)
-FRACTURE_REFERENCE_MG_CC = 92.0  # mean of those over 70 in this cohort: the chance above holds for them
-FRACTURE_KINDS, FRACTURE_KIND_SHARE = ("wedge", "biconcave", "crush"), (0.55, 0.33, 0.12)  # Genant 1993; rounded
+FRACTURE_REFERENCE_MG_CC = 97.0  # fit: about 10 % of those over 70 in this cohort
+FRACTURE_KINDS, FRACTURE_KIND_SHARE = (
+    ("wedge", "biconcave", "crush"),
+    (0.55, 0.33, 0.12),
+)  # Genant 1993; rounded
 FRACTURE_LOSS = (0.22, 0.50)  # of height; grade 1 (20-25 %) to 3 (over 40 %), Genant 1993, JBMR 8:1137
-FRACTURE_LEVEL_WEIGHT = {"T12": 0.27, "L1": 0.29, "L2": 0.15, "L3": 0.12, "L4": 0.10, "L5": 0.07}  # illustrative
+IMPACTION = 0.9  # share of the bone of the lost height that is found in what is left; illustrative
+FRACTURE_LEVEL_WEIGHT = {
+    "T12": 0.27,
+    "L1": 0.29,
+    "L2": 0.15,
+    "L3": 0.12,
+    "L4": 0.10,
+    "L5": 0.07,
+}  # illustrative
 SECOND_FRACTURE_SHARE = 0.25  # illustrative
 METAL_SHARE = 0.03  # spec: metal or cement about 3 %
 SCREW_SHARE = 0.65  # of those; the rest is cement in one body; illustrative
-SCREW_LEVELS = (("L3", "L4"), ("L4", "L5"), ("L2", "L3"), ("L1", "L2"))  # two neighbouring levels; illustrative
+SCREW_LEVELS = (
+    ("L3", "L4"),
+    ("L4", "L5"),
+    ("L2", "L3"),
+    ("L1", "L2"),
+)  # two neighbouring levels; illustrative
 SCOLIOSIS_SHARE = 0.04  # spec: a few per cent
 SCOLIOSIS_COBB_DEG = (14.0, 38.0)  # marked: above 10 degrees (SRS); range illustrative
 SCOLIOSIS_TURN_PER_COBB = 0.45  # degrees of axial rotation at the apex per degree; illustrative
@@ -120,12 +145,9 @@ HOLOGIC_PER_LUNAR, HOLOGIC_OFFSET_G_CM2 = 0.906, -0.025  # Genant 1994, JBMR 9:1
 BMD_SCALE = 1.10  # fit: NHANES lumbar BMD (Hologic)
 TBS_INSET_MM = 5.0  # spec
 TBS_LAGS_MM = (1, 2, 3, 4)  # spec
-TBS_TREND_MM = 3.0  # sigma of the smooth background taken off first; fit: r(TBS, micro)
-# fit: mean 1.31, SD 0.11 (NHANES TBS); the commercial scale is proprietary
-TBS_SLOPE, TBS_OFFSET = 1.25, -0.2375
-# a level's mean slope less the mean over levels, calibration cohort of 160: the shadow of the posterior elements
-# differs by level, structure does not; taken off, every level lies on the published range (NHANES 0.65-1.78)
-TBS_LEVEL_SLOPE = {"L1": 0.115, "L2": 0.077, "L3": -0.059, "L4": -0.133}
+TBS_TREND_MM = 5.0  # sigma of the smooth background taken off first; fit: r(TBS, micro), equal levels
+# fit: mean and SD by age and sex (NHANES TBS); the commercial scale is proprietary
+TBS_SLOPE, TBS_OFFSET = 1.10, -0.38
 
 # --- CT --------------------------------------------------------------------------------------------------
 HYDROXYAPATITE = {"Ca": 0.3989, "P": 0.1850, "O": 0.4141, "H": 0.0020}  # Ca10(PO4)6(OH)2 by mass

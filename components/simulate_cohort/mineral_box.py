@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +55,8 @@ class Grid:
 
 def local_grid(
     vertebra: Vertebra,
-    low_mm: tuple[float, float, float],
-    high_mm: tuple[float, float, float],
+    low_mm: Sequence[float] | FloatArray,
+    high_mm: Sequence[float] | FloatArray,
     voxel_mm: float,
     z_range_mm: tuple[float, float],
 ) -> Grid | None:
@@ -71,10 +72,12 @@ def local_grid(
     y = np.arange(centre[1] + low_mm[1], centre[1] + high_mm[1], voxel_mm)
     z = np.arange(z_low, z_high, voxel_mm)
     dx, dy, dz = x[None, None, :] - centre[0], y[None, :, None] - centre[1], z[:, None, None] - centre[2]
-    u, v, w = (axis[0] * dx + axis[1] * dy + axis[2] * dz for axis in vertebra.axes)
+    u, v, w = (axis[0] * dx + (axis[1] * dy + axis[2] * dz) for axis in vertebra.axes)
     return Grid(x, y, z, u, v, w)
 
 
 def inside(depth_mm: FloatArray, voxel_mm: float) -> FloatArray:
     """Share of a voxel inside a surface, from the depth of its centre below the surface."""
-    return np.clip(depth_mm / voxel_mm + 0.5, 0.0, 1.0)
+    share = depth_mm / voxel_mm
+    share += 0.5
+    return np.clip(share, 0.0, 1.0, out=share)

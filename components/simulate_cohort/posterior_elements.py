@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from components.simulate_cohort import constants as c
 from components.simulate_cohort.anatomy import Vertebra
-from components.simulate_cohort.mineral_box import Grid, MineralBox, inside, local_grid
+from components.simulate_cohort.mineral_box import MineralBox, inside, local_grid
 from components.simulate_cohort.patient import Patient
-from components.simulate_cohort.texture import regional
+from components.simulate_cohort.sampling import upsample
 from components.simulate_cohort.vertebral_body import wall_radius
 
 FloatArray = NDArray[np.float64]
-LIGHT_CORE = 0.20  # core density of pedicles and processes relative to POSTERIOR_MG_CC; laminae have 0.6
+Shape = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
+LIGHT_CORE, DENSE_CORE = 0.24, 0.42  # core density of processes and of laminae, relative to POSTERIOR_MG_CC
+RIND, RIND_MM = 0.56, 1.2  # cortex on top of it: at the surface, and how fast it falls off inwards
+OUTSIDE = -9.0
 
 
 def _ellipsoid(
@@ -25,64 +30,181 @@ def _ellipsoid(
 
 
 def _rod(
-    one: FloatArray, two: FloatArray, along: FloatArray, radii: tuple[FloatArray | float, float], half: float
+    one: FloatArray,
+    two: FloatArray,
+    along: FloatArray,
+    radii: tuple[FloatArray | float, FloatArray | float],
+    half: float,
 ) -> FloatArray:
-    """Depth below the surface of an elliptic rod of half length `half`."""
-    p, q = one / radii[0], two / radii[1]
-    return np.minimum((1.0 - np.sqrt(p * p + q * q)) * np.minimum(*radii), half - np.abs(along))
+    """Depth below the surface of an elliptic rod of half length `half`, its ends rounded off."""
+    p, q, s = one / radii[0], two / radii[1], along / half
+    s *= s
+    return np.asarray((1.0 - np.sqrt(p * p + q * q + s * s * s)) * np.minimum(*radii))
 
 
-def depths_mm(grid: Grid, vertebra: Vertebra, facet_growth: float) -> tuple[FloatArray, FloatArray]:
-    """Depth below the surface of the dense parts (lamina, facets) and of the lighter ones (the processes)."""
+class Parts:
+    """Depth fields (Z, Y, X) of the dense and the light parts, each shape evaluated only around itself."""
+
+    def __init__(self, vertebra: Vertebra, coordinates: tuple[FloatArray, FloatArray, FloatArray]) -> None:
+        self._uvw = coordinates
+        shape = coordinates[0].shape
+        self.dense, self.light = np.full(shape, OUTSIDE), np.full(shape, OUTSIDE)
+        self._axes = vertebra.axes
+        self._grid: tuple[FloatArray, FloatArray, FloatArray] | None = None
+
+    def place(self, x_mm: FloatArray, y_mm: FloatArray, z_mm: FloatArray) -> None:
+        """Voxel centres relative to the body's centre."""
+        self._grid = (x_mm, y_mm, z_mm)
+
+    def add(
+        self,
+        centre: tuple[float, float, float],
+        reach: tuple[float, float, float],
+        shape: Shape,
+        *,
+        dense: bool,
+    ) -> None:
+        """Add a shape whose surface lies within `reach` (u, v, w) of `centre`, both in the body's own axes."""
+        assert self._grid is not None
+        middle = np.array(centre) @ self._axes
+        wide = np.array(reach) @ np.abs(self._axes) + 1.0
+        window = []
+        for k in (2, 1, 0):
+            places = self._grid[k]
+            first, last = np.searchsorted(places, (middle[k] - wide[k], middle[k] + wide[k])).tolist()
+            window.append(slice(first, last))
+        at = tuple(window)
+        if any(part.stop <= part.start for part in window):
+            return
+        u, v, w = (axis[at] for axis in self._uvw)
+        depth = (self.dense if dense else self.light)[at]
+        np.maximum(depth, shape(u, v, w), out=depth)
+
+
+def _add_parts(parts: Parts, vertebra: Vertebra, facet_growth: float) -> None:
     size = vertebra.size
-    a, b, _ = vertebra.half_mm
-    side = np.abs(grid.u)  # left and right are mirror images
-    v, w = grid.v - 0.85 * b, grid.w
-    pedicle_u = 0.62 * a
-    pedicle = _rod(side - pedicle_u, w - 5.0 * size, v - 6.0 * size, (3.6 * size, 5.8 * size), 7.0 * size)
-    transverse = _rod(v - 11.0 * size, w - 3.0 * size, side - 0.62 * a - 12 * size, (3.2, 4.6), 12.0 * size)
+    a, b, _ = (float(value) for value in vertebra.half_mm)
+    back = 0.85 * b  # the posterior wall
+    pedicle = c.PEDICLE_HALF_WIDTH_MM[vertebra.name] * size
+    reach = c.TRANSVERSE_MM[vertebra.name] * size
     grow = 1.0 + 0.15 * facet_growth
-    facets_up = _ellipsoid(
-        (side - 17.0 * size, v - 17.0 * size, w - 11.0 * size),
-        (4.9 * size * grow, 4.9 * size * grow, 9.0 * size),
+    for side in (-1.0, 1.0):
+
+        def pedicle_depth(u: FloatArray, v: FloatArray, w: FloatArray, side: float = side) -> FloatArray:
+            # pedicles spread backwards
+            across = side * u - (0.60 * a + 0.12 * (v - back))
+            return _rod(across, w - 5.0 * size, v - back - 6.0 * size, (pedicle, 6.0 * size), 8.5 * size)
+
+        def transverse_depth(u: FloatArray, v: FloatArray, w: FloatArray, side: float = side) -> FloatArray:
+            # they lean backwards and thin out towards the tip
+            along = side * u - 0.58 * a - reach / 2
+            thin = 1.0 - 0.25 * along / reach
+            lean = v - back - 11.0 * size - 0.22 * along
+            return _rod(
+                lean, w - 3.5 * size - 0.10 * along, along, (3.1 * size * thin, 5.0 * size * thin), reach / 2
+            )
+
+        def up_depth(u: FloatArray, v: FloatArray, w: FloatArray, side: float = side) -> FloatArray:
+            offsets = (
+                side * u - 17.0 * size,
+                v - back - 17.0 * size + 0.15 * (w - 11.0 * size),
+                w - 11.0 * size,
+            )
+            return _ellipsoid(offsets, (4.9 * size * grow, 4.9 * size * grow, 9.5 * size))
+
+        def down_depth(u: FloatArray, v: FloatArray, w: FloatArray, side: float = side) -> FloatArray:
+            offsets = (side * u - 13.5 * size, v - back - 22.0 * size, w + 18.0 * size)
+            return _ellipsoid(offsets, (4.8 * size * grow, 4.5 * size * grow, 11.0 * size))
+
+        parts.add(
+            (side * 0.66 * a, back + 6 * size, 5 * size),
+            (pedicle + 2.5, 9 * size, 6.5 * size),
+            pedicle_depth,
+            dense=False,
+        )
+        parts.add(
+            (side * (0.58 * a + reach / 2), back + 11 * size, 3.5 * size),
+            (reach / 2 + 1, 7.5 * size, 8 * size),
+            transverse_depth,
+            dense=False,
+        )
+        parts.add(
+            (side * 17 * size, back + 17 * size, 11 * size),
+            (6.5 * size, 8 * size, 10 * size),
+            up_depth,
+            dense=True,
+        )
+        parts.add(
+            (side * 13.5 * size, back + 22 * size, -18 * size),
+            (6.5 * size, 6 * size, 11.5 * size),
+            down_depth,
+            dense=True,
+        )
+
+    def lamina_depth(u: FloatArray, v: FloatArray, w: FloatArray) -> FloatArray:
+        # a roof over the canal: it falls back from the facets to the spinous process, and downwards
+        side = np.abs(u)
+        apex = np.sqrt(u * u + 16.0 * size * size) - 4.0 * size
+        roof = v - back - (24.0 * size - 0.50 * apex) + 0.22 * (w + 5.0 * size)
+        p, q = side / (18.0 * size), (w + 5.0 * size) / (11.5 * size)
+        p, q = p * p, q * q
+        return np.minimum(2.9 * size - np.abs(roof), (1.0 - np.sqrt(p * p + q * q)) * 9.0 * size)
+
+    def spinous_depth(u: FloatArray, v: FloatArray, w: FloatArray) -> FloatArray:
+        # a hatchet: thin blade, higher and thicker towards its rounded end, drooping a little
+        along = (v - back - 38.0 * size) / (16.0 * size)
+        end = along * along
+        end = np.sqrt(np.clip(1.0 - end * end * end, 0.0, 1.0))
+        droop = w + 9.0 * size + 2.5 * size * along
+        thick = (3.2 + 0.9 * along) * size * end
+        high = (8.8 + 1.8 * along) * size * end
+        q = droop / np.maximum(high, 0.1)
+        q *= q
+        return np.minimum(thick * np.sqrt(np.clip(1.0 - q * q, 0.0, 1.0)) - np.abs(u), high - np.abs(droop))
+
+    parts.add((0.0, back + 20 * size, -5 * size), (19 * size, 9 * size, 12 * size), lamina_depth, dense=True)
+    parts.add(
+        (0.0, back + 38 * size, -9 * size), (5 * size, 17 * size, 14 * size), spinous_depth, dense=False
     )
-    facets_down = _ellipsoid(
-        (side - 13.5 * size, v - 22.0 * size, w + 18.0 * size),
-        (4.8 * size * grow, 4.5 * size * grow, 10.5 * size),
-    )
-    # the lamina is a roof: it falls back from the facets to the spinous process
-    roof = v - (26.0 * size - 0.45 * side)
-    lamina = np.minimum.reduce(
-        [3.0 * size - np.abs(roof), 11.0 * size - np.abs(w + 5.0 * size), 17.0 * size - side]
-    )
-    slope = w + 8.0 * size + 0.18 * (v - 24.0 * size)
-    blade = _rod(side, slope, v - 35.0 * size, (3.6 * size + 0.05 * (v - 35.0), 10.0 * size), 13.0 * size)
-    light = np.maximum.reduce([pedicle, transverse, blade])
-    return np.maximum.reduce([facets_up, facets_down, lamina]), light
 
 
 def build_posterior(
     patient: Patient, vertebra: Vertebra, z_range_mm: tuple[float, float]
 ) -> MineralBox | None:
     """The posterior elements' box, or None when it lies outside the imaged range."""
-    size, b = vertebra.size, vertebra.half_mm[1]
-    wide = 0.62 * vertebra.half_mm[0] + 26.0 * size
+    size, b = vertebra.size, float(vertebra.half_mm[1])
+    wide = 0.58 * float(vertebra.half_mm[0]) + (c.TRANSVERSE_MM[vertebra.name] + 2.0) * size
+    wide = max(wide, 24.0 * size)
     voxel = c.POSTERIOR_VOXEL_MM
-    low = (-wide, 0.5 * b, -36.0 * size)
-    high = (wide, 0.85 * b + 56.0 * size, 28.0 * size)
+    lean = np.abs(vertebra.axes[2][:2]) * 24.0 * size + np.abs(vertebra.axes[0][1]) * wide
+    low = (-wide - lean[0], 0.5 * b - lean[1], -36.0 * size)
+    high = (wide + lean[0], 0.85 * b + 55.0 * size + lean[1], 24.0 * size)
     grid = local_grid(vertebra, low, high, voxel, z_range_mm)
     if grid is None:
         return None
     rng = patient.stream("posterior", vertebra.name)
-    dense, light = depths_mm(grid, vertebra, patient.degeneration)
-    depth = np.maximum(dense, light)
-    radius, height = wall_radius(grid, vertebra, 0.0)
-    in_body = inside((1.0 - radius) * b, voxel) * (height < 1.0)
-    envelope = inside(depth, voxel) * (1.0 - in_body)
+    centre = vertebra.centre_mm
+    parts = Parts(vertebra, (grid.u, grid.v, grid.w))
+    parts.place(grid.x_mm - centre[0], grid.y_mm - centre[1], grid.z_mm - centre[2])
+    _add_parts(parts, vertebra, patient.degeneration)
     density = patient.posterior_mg_cc * c.POSTERIOR_LEVEL_RATIO[vertebra.name]
     density *= float(np.exp(0.03 * rng.standard_normal())) * (1.0 + 0.03 * patient.degeneration)
-    rind = 0.52 * np.exp(-np.maximum(depth, 0.0) / 1.2)
-    cortex = np.where(dense > 0, 0.60 + rind, LIGHT_CORE + 0.6 * rind)
-    uneven = np.exp(regional(rng, envelope.shape, voxel, 0.10))
-    mineral = np.minimum(density * cortex * uneven, 1500.0) * envelope
+    shape = grid.u.shape
+    coarse = tuple(max(int(n * voxel / 5.0) + 1, 2) for n in shape)
+    across = upsample(rng.standard_normal(coarse[1:]) * 0.07, shape[1:])
+    along = upsample(rng.standard_normal((coarse[0], coarse[2])) * 0.07, (shape[0], shape[2]))
+    # the rest only where there is bone
+    place = np.nonzero(np.maximum(parts.dense, parts.light) > -0.5 * voxel)
+    dense, light = parts.dense[place], parts.light[place]
+    depth = np.maximum(dense, light)
+    u, v, w = grid.u[place], grid.v[place], grid.w[place]
+    radius = wall_radius(u, v, w, vertebra, 0.0)
+    in_body = inside((1.0 - radius) * b, voxel) * (np.abs(w) < vertebra.half_mm[2])
+    share = inside(depth, voxel) * (1.0 - in_body)
+    rind = RIND * np.exp(-np.maximum(depth, 0.0) / RIND_MM)
+    cortex = np.where(dense > 0, DENSE_CORE + rind, LIGHT_CORE + rind)
+    uneven = np.exp(across[place[1], place[2]] + along[place[0], place[2]])
+    envelope, mineral = np.zeros(shape), np.zeros(shape)
+    envelope[place] = share
+    mineral[place] = np.minimum(density * cortex * uneven, 1500.0) * share
     return MineralBox("posterior", vertebra.name, grid.x_mm, grid.y_mm, grid.z_mm, voxel, mineral, envelope)
