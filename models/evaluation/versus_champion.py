@@ -6,24 +6,21 @@ than either figure: patients are resampled once, and both models are judged on e
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from models.bone_reference import ScalesParams
 from models.errors import InputError
-from models.evaluation.bootstrap import Resampling, Statistic, bootstrap
+from models.evaluation import resampled
+from models.evaluation.bootstrap import Resampling, interval, resamples
 from models.evaluation.correlation import plain_pearson_r
-from models.evaluation.findings import FINDINGS
-from models.evaluation.metric import Metric
+from models.evaluation.findings import FINDINGS, Finding
+from models.evaluation.metric import Metric, undefined
 from models.evaluation.roc import plain_auc
 from models.evaluation.tables import TARGETS
 from models.params import Section
 
 METHOD = "paired bootstrap over patients"
-Plain = Callable[[NDArray[np.int64], NDArray[np.float64]], float | None]
 
 
 class OtherPatientsError(InputError):
@@ -75,21 +72,26 @@ def versus_champion(
         known = ours[reference].notna().to_numpy()
         truth = ours.loc[known, reference].to_numpy(dtype=np.float64)
         first, second = (table.loc[known, estimate].to_numpy(dtype=np.float64) for table in (ours, theirs))
-        names = list(ours.loc[known, "patient"])
-        differences[f"{target}.pearson_r"] = bootstrap(
-            _difference(_r_against(truth), first, second),
-            names,
+        if len(truth) < 2:
+            why = f"{len(truth)} patients with a reference value"
+            lacking = [f"{target}.pearson_r", *(f"{name}.auc" for name in _findings_on(target))]
+            differences |= {key: undefined(why, len(truth), METHOD) for key in lacking}
+            continue
+        drawn = resamples(list(ours.loc[known, "patient"]), how)
+        differences[f"{target}.pearson_r"] = interval(
+            _minus(plain_pearson_r(truth, first), plain_pearson_r(truth, second)),
+            resampled.pearson_r(drawn, truth, first) - resampled.pearson_r(drawn, truth, second),
+            len(truth),
             how,
             why_undefined="a side is constant",
             method=METHOD,
         )
-        for finding in FINDINGS:
-            if finding.target != target:
-                continue
-            positive = finding.truth(truth, scales)
-            differences[f"{finding.name}.auc"] = bootstrap(
-                _difference(_auc_against(positive), first, second),
-                names,
+        for name, finding in _findings_on(target).items():
+            positive = finding.truth(truth, scales)  # a low estimate points to the finding
+            differences[f"{name}.auc"] = interval(
+                _minus(plain_auc(positive, -first), plain_auc(positive, -second)),
+                resampled.auc(drawn, positive, -first) - resampled.auc(drawn, positive, -second),
+                len(truth),
                 how,
                 positives=int(positive.sum()),
                 why_undefined="one class only",
@@ -98,21 +100,12 @@ def versus_champion(
     return differences
 
 
-def _difference(plain: Plain, first: NDArray[np.float64], second: NDArray[np.float64]) -> Statistic:
-    def difference(rows: NDArray[np.int64]) -> float | None:
-        a, b = plain(rows, first[rows]), plain(rows, second[rows])
-        return None if a is None or b is None else a - b
-
-    return difference
+def _findings_on(target: str) -> dict[str, Finding]:
+    return {finding.name: finding for finding in FINDINGS if finding.target == target}
 
 
-def _r_against(truth: NDArray[np.float64]) -> Plain:
-    return lambda rows, predicted: plain_pearson_r(truth[rows], predicted)
-
-
-def _auc_against(positive: NDArray[np.bool_]) -> Plain:
-    """A low estimate points to the finding."""
-    return lambda rows, predicted: plain_auc(positive[rows], -predicted)
+def _minus(ours: float | None, theirs: float | None) -> float | None:
+    return None if ours is None or theirs is None else ours - theirs
 
 
 def _matched(challenger: pd.DataFrame, champion: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
