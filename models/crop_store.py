@@ -137,7 +137,7 @@ class CropStoreWriter:
         self.data_version = data_version
         self.data_kind = data_kind
         self.capacity = count
-        self.rows: list[dict[str, object]] = []
+        self.rows: list[tuple[object, ...]] = []  # a tuple a crop: a fifth of a mapping's memory
 
     def __enter__(self) -> Self:
         try:
@@ -166,7 +166,7 @@ class CropStoreWriter:
             self._file.write(np.ascontiguousarray(hu).tobytes())
         except OSError as error:
             raise self._write_error(error) from error
-        self.rows.append(row)
+        self.rows.append(tuple(row[name] for name in INDEX_COLUMNS))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -46,8 +46,8 @@ def judge_patient(
     _hold(dxa_rules(params), exams)
     pairs = with_partner(pair(table, exams, params).pairs)
     _hold(pairing_rules(params), pairs)
-    row: dict[str, object] = accepted_frame(pairs).to_dict("records")[0]
-    return row
+    (row,) = accepted_frame(pairs).to_dict("records")
+    return {str(name): value for name, value in row.items()}
 
 
 def _hold(rules: Iterable[Rule], frame: pd.DataFrame) -> None:
