@@ -60,7 +60,7 @@ SPINE_OBLIQUITY_SD_DEG = 1.0  # lean of the whole spine to a side; illustrative
 RIM_ROUNDING_MM = 2.2  # radius between wall and endplate; illustrative
 CORTEX_UNEVEN_SD = 0.18  # of its thickness, over centimetres; illustrative
 ALA_REACH_MM = 54.0  # half width of the sacrum at S1; illustrative
-ALA_VBMD_SHARE = 0.45  # of the bodies' vBMD: alae hold much fat (Schneider 1985 reports a void); illustrative
+ALA_VBMD_SHARE = 0.45  # of the bodies' vBMD: alae hold much fat; illustrative
 SACRUM_SHELL_MM, SACRUM_SHELL_MG_CC = 0.9, 700.0  # cortex with the voxel it lies in; illustrative
 S1_SIZE_MM = (50.0, 33.0, 30.0)  # width, depth of its upper endplate, height; Panjabi-type means, rounded
 SEX_SCALE = {"F": 0.965, "M": 1.075}  # linear size of women and men beside the mean of both; fit: men's BMD
@@ -153,16 +153,35 @@ TBS_SLOPE, TBS_OFFSET = 1.10, -0.38
 HYDROXYAPATITE = {"Ca": 0.3989, "P": 0.1850, "O": 0.4141, "H": 0.0020}  # Ca10(PO4)6(OH)2 by mass
 HYDROXYAPATITE_G_CC = 3.16  # crystal density
 # Elemental mass fractions and density (g/cc): ICRU Report 44 / ICRP Publication 23, trace elements left out.
-# Adipose at 0.925 (range given 0.92-0.97): about -100 HU as patients' fat has.
+# Adipose at 0.925 (range given 0.92-0.97): about -100 HU as patients' fat has. Muscle at 1.060 (lean muscle,
+# Mendez and Keys 1960, Metabolism 9:184), blood at 1.052 (haematocrit about 0.40).
 TISSUES: dict[str, tuple[dict[str, float], float]] = {
     "water": ({"H": 0.1119, "O": 0.8881}, 1.000),
     "adipose": ({"H": 0.114, "C": 0.598, "N": 0.007, "O": 0.278}, 0.925),
-    "muscle": ({"H": 0.102, "C": 0.143, "N": 0.034, "O": 0.710, "K": 0.004, "S": 0.003}, 1.050),
-    "blood": ({"H": 0.102, "C": 0.110, "N": 0.033, "O": 0.745, "Fe": 0.001, "Cl": 0.003}, 1.040),
+    "muscle": ({"H": 0.102, "C": 0.143, "N": 0.034, "O": 0.710, "K": 0.004, "S": 0.003}, 1.060),
+    "blood": ({"H": 0.102, "C": 0.110, "N": 0.033, "O": 0.745, "Fe": 0.001, "Cl": 0.003}, 1.052),
     "red_marrow": ({"H": 0.105, "C": 0.414, "N": 0.034, "O": 0.439, "S": 0.002}, 1.030),
     "yellow_marrow": ({"H": 0.115, "C": 0.644, "N": 0.007, "O": 0.231}, 0.980),
+    # Ti-6Al-4V (ASTM F136, nominal); PMMA with 30 % barium sulphate by mass, as vertebroplasty cements have it
+    "titanium": ({"Ti": 0.90, "Al": 0.06, "V": 0.04}, 4.43),
+    "bone_cement": ({"H": 0.056, "C": 0.420, "O": 0.306, "Ba": 0.1765, "S": 0.0412}, 1.45),
     "disc": ({"H": 0.096, "C": 0.099, "N": 0.022, "O": 0.744, "Na": 0.005, "S": 0.009, "P": 0.010}, 1.080),
 }
+# usual unenhanced HU of what is no mixture above; textbook values, illustrative
+ORGAN_HU = {
+    "liver": 57.0,
+    "spleen": 48.0,
+    "kidney": 32.0,
+    "bowel": 34.0,
+    "stool": 8.0,
+    "skin": 25.0,
+    "thecal sac": 20.0,
+}
+MUSCLE_FAT = (0.025, 0.0014, 0.003)  # share at 40 years and BMI 25, per year, per kg/m2; illustrative
+PLAQUE_FROM_YEARS, PLAQUES_PER_YEAR = 48.0, 0.12  # calcified aortic plaques between T12 and L4; illustrative
+PLAQUE_MG_CC = (150.0, 550.0)  # illustrative
+COUCH_SHELL_HU, COUCH_FOAM_HU = -120.0, -940.0  # carbon fibre in partial volume, foam; illustrative
+COUCH_DEPTH_MM, COUCH_HALF_WIDTH_MM, COUCH_RADIUS_MM = 55.0, 210.0, 480.0  # illustrative
 FILTER_ALUMINIUM_MM = 7.0  # inherent and bowtie filtration of a CT tube; illustrative
 HARDENING_WATER_MM = 250.0  # adult abdomen in front of the detector; illustrative
 NOISE_MEDIAN_HU = 18.0  # spec: 9 / 18 / 44 HU at the 5th, 50th and 95th percentile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,10 +48,14 @@ class DxaScan:
         """BMC over area of one level."""
         return float(self.areal_g_cm2[self.regions[level]].mean())
 
+    def bmd_over_g_cm2(self, levels: Iterable[str]) -> float:
+        """BMC of these levels over their area."""
+        return float(self.areal_g_cm2[np.any([self.regions[level] for level in levels], axis=0)].mean())
+
     @property
     def bmd_total_g_cm2(self) -> float:
         """BMC of L1-L4 over their area."""
-        return float(self.areal_g_cm2[np.any(list(self.regions.values()), axis=0)].mean())
+        return self.bmd_over_g_cm2(LEVELS)
 
     @property
     def posterior_share(self) -> float:

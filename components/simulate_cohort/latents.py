@@ -7,6 +7,7 @@ import numpy as np
 from components.simulate_cohort.ct import CtImage
 from components.simulate_cohort.dxa_exam import DxaExam
 from components.simulate_cohort.mineral_field import MineralField
+from components.simulate_cohort.patient import Patient
 from components.simulate_cohort.scanner import Acquisition
 from models.levels import LEVELS
 
@@ -29,6 +30,34 @@ def trabecular_hu(field: MineralField, image: CtImage, level: str) -> float:
     return float(image.hu[s, r, k].mean())
 
 
+def patient_latents(patient: Patient) -> dict[str, float | str]:
+    """Everything drawn for a patient as a whole that the field is built from or the DXA scan depends on."""
+    return {
+        "sex": patient.sex,
+        "age_years": patient.age_years,
+        "bmi_kg_m2": patient.bmi,
+        "height_cm": patient.height_cm,
+        "vbmd_mg_cc": patient.vbmd_mg_cc,
+        "micro": patient.micro,
+        "quality": patient.quality,
+        "shell_mm": patient.shell_mm,
+        "posterior_mg_cc": patient.posterior_mg_cc,
+        "marrow_fat": patient.marrow_fat,
+        "degeneration": patient.degeneration,
+        "size": patient.size,
+        "lordosis": patient.lordosis,
+        "sway_mm": patient.sway_mm,
+        **{f"vbmd_{level.lower()}_mg_cc": patient.level_vbmd_mg_cc[level] for level in LEVELS},
+    }
+
+
+def _text(value: float | str) -> str:
+    """Five significant digits, the same on every machine; empty where there is no value."""
+    if isinstance(value, str):
+        return value
+    return "" if np.isnan(value) else f"{value:.5g}"
+
+
 def latent_row(
     field: MineralField,
     exam: DxaExam,
@@ -49,22 +78,12 @@ def latent_row(
         "scale": f"{acquisition.scale:.5f}",
         "offset_hu": f"{acquisition.offset_hu:.3f}",
         "defect": defect or "",
-        "sex": patient.sex,
-        "age_years": f"{patient.age_years:.1f}",
-        "bmi_kg_m2": f"{patient.bmi:.3f}",
-        "vbmd_mg_cc": f"{patient.vbmd_mg_cc:.3f}",
-        "micro": f"{patient.micro:.4f}",
-        "shell_mm": f"{patient.shell_mm:.4f}",
-        "posterior_mg_cc": f"{patient.posterior_mg_cc:.2f}",
-        "marrow_fat": f"{patient.marrow_fat:.4f}",
-        "degeneration": f"{patient.degeneration:.4f}",
-        "size": f"{patient.size:.4f}",
+        **{name: _text(value) for name, value in patient_latents(patient).items()},
         "posterior_share": f"{exam.scan.posterior_share:.4f}",
-        "hologic_bmd_l1_l4_g_cm2": f"{exam.scan.bmd_total_g_cm2:.4f}",
-        "true_tbs_l1_l4": f"{exam.tbs_total:.4f}",
+        "hologic_bmd_l1_l4_g_cm2": _text(exam.bmd_total_g_cm2),
+        "true_tbs_l1_l4": _text(exam.tbs_total),
     }
     for level in LEVELS:
-        row[f"vbmd_{level.lower()}_mg_cc"] = f"{patient.level_vbmd_mg_cc[level]:.3f}"
         row[f"hologic_bmd_{level.lower()}_g_cm2"] = f"{exam.scan.bmd_g_cm2(level):.4f}"
         row[f"true_tbs_{level.lower()}"] = f"{exam.tbs[level]:.4f}"
         value = float("nan") if image is None else trabecular_hu(field, image, level)

@@ -9,9 +9,9 @@ from pydicom.dataset import Dataset
 
 from components.simulate_cohort.ct import CtImage
 from components.simulate_cohort.dicom_series import SeriesHeader, decimal, series_datasets
-from components.simulate_cohort.dxa import project
 from components.simulate_cohort.mineral_field import MineralField
 from components.simulate_cohort.patient import Patient
+from components.simulate_cohort.projection import PixelGrid, project
 from components.simulate_cohort.scanner import Acquisition
 
 PIXEL_MM = 0.75
@@ -25,7 +25,7 @@ def localizer_dataset(
     low, high = field.stack.z_range_mm
     x = np.arange(-90.0, 90.0, PIXEL_MM)
     z = np.arange(low, high, PIXEL_MM)
-    image = project((*field.of("body"), *field.of("posterior")), x, z, BLUR_MM)
+    image = project((*field.of("body"), *field.of("posterior")), PixelGrid(x, z, 0.0, BLUR_MM))
     hu = np.clip(np.rint(image[::-1] * 300.0 - 150.0), -1024, 3071).astype(np.int16)
     offset = np.array(acquisition.isocentre_mm)
     affine = np.eye(4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+from scipy.stats import trim_mean
 
 from components.simulate_cohort import constants as c
 from components.simulate_cohort.dxa import DxaScan
@@ -17,7 +18,8 @@ def variogram(image: FloatArray, region: NDArray[np.bool_], step: tuple[int, int
     """Robust variogram of pixel pairs `step` (rows, columns) apart that both lie in the region.
 
     The fourth power of the mean root of absolute differences (Cressie and Hawkins 1980, Math Geol 12:115, without
-    its constant): a few pairs across the edge of a pedicle must not drown the texture.
+    its constant), the mean taken between the quartiles: pairs across the edge of a facet or a pedicle, which are
+    anatomy and differ by level, must not drown the texture.
     """
     dz, dx = step
     height, width = image.shape
@@ -25,7 +27,8 @@ def variogram(image: FloatArray, region: NDArray[np.bool_], step: tuple[int, int
     both = region[near] & region[far]
     if not both.any():
         return float("nan")
-    return float(np.mean(np.sqrt(np.abs(image[far][both] - image[near][both]))) ** 4)
+    root = np.sqrt(np.abs(image[far][both] - image[near][both]))
+    return float(trim_mean(root, 0.25)) ** 4
 
 
 def variogram_slope(image: FloatArray, region: NDArray[np.bool_]) -> float:
@@ -52,9 +55,11 @@ def raw_slopes(scan: DxaScan) -> dict[str, float]:
     return {level: variogram_slope(image, scan.bodies[level]) for level in LEVELS}
 
 
+def tbs_from_slope(slope: float) -> float:
+    """The usual scale: one affine pair for every level, device and patient."""
+    return c.TBS_OFFSET + c.TBS_SLOPE * slope
+
+
 def tbs(scan: DxaScan) -> dict[str, float]:
     """TBS per level on the usual scale; the total of an exam is their mean."""
-    return {
-        level: c.TBS_OFFSET + c.TBS_SLOPE * (slope - c.TBS_LEVEL_SLOPE[level])
-        for level, slope in raw_slopes(scan).items()
-    }
+    return {level: tbs_from_slope(slope) for level, slope in raw_slopes(scan).items()}
