@@ -162,7 +162,7 @@ PAGES = {
     "Data Docs": ("validate", "data_docs/index.html"),
     "contact sheet": ("prepare", "contact_sheet.png"),
     "evaluation report": ("evaluate", "report.html"),
-    "gate decision": ("gate", "decision.md"),
+    "gate decision": ("gate", "decision.html"),
     "drift": ("drift", "index.html"),
 }
 

@@ -102,10 +102,11 @@ def retraining(
         model=train.outputs["model"],
         store=prepare.outputs["store"],
     ).set_display_name("Evaluate")
-    gate = gate_promotion(spec=gate_spec, policy=policy, report=evaluate.outputs["report"]).set_display_name(
-        "Gate"
-    )
+    gate = gate_promotion(
+        site=site, spec=gate_spec, policy=policy, report=evaluate.outputs["report"]
+    ).set_display_name("Gate")
     gate.set_caching_options(False)
+    # what awaits a person's approval ends here, and goes on in pipelines/deployment.py once it is approved
     with dsl.If(gate.outputs["Output"] == "promoted", name="promoted"):
         deploy = deploy_triton(
             site=site,

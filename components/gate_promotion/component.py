@@ -1,18 +1,23 @@
-"""KFP shim: promote or not, by a named policy over the evaluation report."""
+"""KFP shim: promote or not, by a named policy over the evaluation report, and by a person where one is asked."""
 
 from kfp import dsl
 
 
 @dsl.component(base_image="osteogate-python", install_kfp_package=False)
 def gate_promotion(
-    spec: str, policy: str, report: dsl.Input[dsl.Artifact], decision: dsl.Output[dsl.Artifact]
+    site: str,
+    spec: str,
+    policy: str,
+    report: dsl.Input[dsl.Artifact],
+    decision: dsl.Output[dsl.Artifact],
 ) -> str:
-    """`promoted` or `refused`; the reasons lie in the decision's JSON and page."""
+    """`promoted`, `awaiting approval`, `rejected` or `refused`; the reasons lie in the decision's JSON and page."""
     from pathlib import Path
 
+    from components.gate_promotion.approvals import APPROVALS_FILE
     from components.gate_promotion.params import GateParams
     from components.gate_promotion.run import run
-    from components.step import Step
+    from components.step import Site, Step
 
     with Step("gate", spec, {"decision": decision.path}) as step:
         champion = Path(report.path) / "champion_report.json"
@@ -22,6 +27,8 @@ def gate_promotion(
             policy=policy,
             params=step.params("gate", GateParams),
             out=Path(decision.path),
+            approvals=Site.model_validate_json(site).home / APPROVALS_FILE,
+            run_id=step.records.parent.name if step.records else "",
         )
-        step.note(policy=policy, promoted=outcome.promoted, reasons=outcome.reasons)
-    return "promoted" if outcome.promoted else "refused"
+        step.note(policy=policy, state=outcome.state, promoted=outcome.promoted, reasons=outcome.reasons)
+    return outcome.state

@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import hashlib
+import json
 
-from components.gate_promotion.policy import BoundRule, ChampionRule, GainRule, GatePolicy
-from models.evaluation.metric import Metric
+from components.gate_promotion import rules
+from components.gate_promotion.beside import comparable, not_inferior
+from components.gate_promotion.outcome import GateDecision, Judgement, RuleOutcome, State, Word
+from components.gate_promotion.policy import Approval, GatePolicy
 from models.evaluation.report_file import EvaluationReport
-from models.params import Section
 
-Verdict = Literal["passed", "failed", "not judged"]
-
-
-class RuleOutcome(Section):
-    """One rule's verdict with its reason in words.
-
-    Attributes
-    ----------
-    blocks
-        True when this verdict alone is enough to refuse.
-    """
-
-    key: str
-    verdict: Verdict
-    required: bool
-    blocks: bool
-    reason: str
-
-
-class GateDecision(Section):
-    """The decision.
-
-    Attributes
-    ----------
-    reasons
-        When refused, what blocked; when promoted, every verdict.
-    champion_sha256
-        None when there was no champion.
-    """
-
-    schema_version: Literal[1] = 1
-    promoted: bool
-    policy: str
-    data_kind: str
-    data_version: str
-    challenger_sha256: str
-    champion_sha256: str | None
-    rules: tuple[RuleOutcome, ...]
-    reasons: tuple[str, ...]
+COMPARABLE = "champion.comparable"
 
 
 def decide(
@@ -56,11 +20,13 @@ def decide(
     policy: GatePolicy,
     *,
     name: str = "",
+    approval: Approval = "automatic",
 ) -> GateDecision:
     """Promote the challenger or not.
 
     Every rule is passed, failed or not judged. A failed rule always blocks; a rule that could not be judged
-    blocks when the policy requires it; the champion's rules never block for want of a champion.
+    blocks when the policy requires it; the champion's rules never block for want of a champion. What passes is
+    promoted, or waits for a person (see `with_word`); a challenger that is the champion itself waits for nobody.
 
     Parameters
     ----------
@@ -70,92 +36,122 @@ def decide(
         Of the policy, for the record.
     """
     n = challenger.counts.judged_patients.get("test", 0)
-    enough = n >= policy.minimum_test_patients
-    few = f"{n} test patients, {policy.minimum_test_patients} needed"
+    withheld = _withheld(challenger, n, policy)
     outcomes: list[RuleOutcome] = []
 
-    def settle(key: str, verdict: Verdict, reason: str, *, required: bool) -> None:
-        blocks = verdict == "failed" or (verdict == "not judged" and required)
+    def settle(key: str, judgement: Judgement, *, required: bool) -> None:
+        blocks = judgement.verdict == "failed" or (judgement.verdict == "not judged" and required)
         outcomes.append(
-            RuleOutcome(key=key, verdict=verdict, required=required, blocks=blocks, reason=f"{key}: {reason}")
+            RuleOutcome(
+                key=key,
+                verdict=judgement.verdict,
+                required=required,
+                blocks=blocks,
+                reason=f"{key}: {judgement.reason}",
+                metric=judgement.metric,
+                floor=judgement.floor,
+                ceiling=judgement.ceiling,
+                change=judgement.change,
+            )
         )
 
-    for key, rule in policy.rules.items():
-        verdict, reason = _bound(challenger, key, rule) if enough else ("not judged", f"not judged: {few}")
-        settle(key, verdict, reason, required=key in policy.required)
-    for key, gain in policy.gains.items():
-        verdict, reason = _gain(challenger, key, gain) if enough else ("not judged", f"not judged: {few}")
-        settle(f"gain.{key}", verdict, reason, required=f"gain.{key}" in policy.required)
-    if not enough:
-        settle("minimum_test_patients", "failed", few, required=True)
-    for key, margin in policy.champion.items():
-        verdict, reason = _against(challenger, champion, key, margin)
-        # A champion that is there but cannot be compared must not be replaced unseen.
-        settle(f"champion.{key}", verdict, reason, required=champion is not None)
-    promoted = not any(outcome.blocks for outcome in outcomes)
+    if withheld is not None:
+        settle(withheld[0], withheld[1], required=True)
+    for key, judgement in _alone(challenger, policy).items():
+        if withheld is not None:
+            judgement = rules.not_judged(withheld[1].reason, withheld[1].change or "")
+        settle(key, judgement, required=key in policy.required)
+    comparison = comparable(challenger, champion, tuple(policy.champion))
+    # A champion that is there but cannot be compared must not be replaced unseen.
+    settle(COMPARABLE, comparison, required=champion is not None)
+    for metric, margin in policy.champion.items():
+        key = f"champion.{metric}"
+        beside = not_inferior(challenger, champion, metric, margin, comparison)
+        settle(key, beside, required=champion is not None and key in policy.required)
+    passed = not any(outcome.blocks for outcome in outcomes)
+    versus = challenger.versus_champion
+    same_model = champion is not None and versus is not None and versus.same_model
+    state = _state(passed, same_model, approval)
     return GateDecision(
-        promoted=promoted,
+        state=state,
+        passed=passed,
+        promoted=state == "promoted",
         policy=name,
+        approval=approval,
+        statement=challenger.statement,
         data_kind=challenger.data_kind,
         data_version=challenger.data_version,
+        test_set_sha256=challenger.test_set_sha256,
+        test_patients=n,
         challenger_sha256=challenger.model.weights_sha256,
         champion_sha256=None if champion is None else champion.model.weights_sha256,
+        same_model=same_model,
+        subject=_subject(challenger, champion, name, outcomes),
+        word=None,
         rules=tuple(outcomes),
-        reasons=tuple(outcome.reason for outcome in outcomes if promoted or outcome.blocks),
+        reasons=tuple(outcome.reason for outcome in outcomes if passed or outcome.blocks),
     )
 
 
-def _bound(report: EvaluationReport, key: str, rule: BoundRule) -> tuple[Verdict, str]:
-    metric = report.patient.get(key)
-    if metric is None:
-        return "not judged", "not judged: the report does not hold it"
-    if metric.positives is not None:
-        without = metric.n - metric.positives
-        if metric.positives < rule.minimum_with or without < rule.minimum_without:
-            return "not judged", (
-                f"not judged: {metric.positives} test patients with and {without} without the finding, "
-                f"{rule.minimum_with} and {rule.minimum_without} needed"
-            )
-    return _above(metric, rule.above, "")
+def with_word(decision: GateDecision, word: Word | None) -> GateDecision:
+    """The decision after a person spoke; only a decision that awaits approval changes."""
+    if word is None or decision.state != "awaiting approval":
+        return decision
+    if word.action == "approved":
+        return decision.model_copy(update={"state": "promoted", "promoted": True, "word": word})
+    reason = f"rejected by {word.by} at {word.at}: {word.why}"
+    return decision.model_copy(update={"state": "rejected", "word": word, "reasons": (reason,)})
 
 
-def _gain(report: EvaluationReport, key: str, rule: GainRule) -> tuple[Verdict, str]:
-    metric = report.gains.get(rule.over, {}).get(key)
-    if metric is None:
-        return "not judged", "not judged: the report does not hold it"
-    return _above(metric, rule.above, f" over the {rule.over} regression")
+def _state(passed: bool, same_model: bool, approval: Approval) -> State:
+    if not passed:
+        return "refused"
+    return "promoted" if approval == "automatic" or same_model else "awaiting approval"
 
 
-def _above(metric: Metric, above: float, over: str) -> tuple[Verdict, str]:
-    if metric.value is None or metric.low is None:
-        return "not judged", f"not judged: {metric.reason}"
-    holds = metric.low > above
-    relation = "above" if holds else "not above"
-    return (
-        "passed" if holds else "failed",
-        f"{metric.words()}{over}, n={metric.n}; lower bound {metric.low:.3f} is {relation} {above:.2f}",
-    )
+def _withheld(challenger: EvaluationReport, n: int, policy: GatePolicy) -> tuple[str, Judgement] | None:
+    """Why nothing is judged at all, if so."""
+    if n < policy.minimum_test_patients:
+        few = f"{n} test patients, {policy.minimum_test_patients} needed"
+        return "minimum_test_patients", Judgement("failed", few, change="more test patients")
+    if challenger.confidence < policy.confidence:
+        narrow = f"the report's intervals are of {challenger.confidence:.0%}, {policy.confidence:.0%} needed"
+        return "confidence", Judgement(
+            "failed", narrow, change=f"evaluate with evaluate.confidence {policy.confidence}"
+        )
+    return None
 
 
-def _against(
-    challenger: EvaluationReport, champion: EvaluationReport | None, key: str, rule: ChampionRule
-) -> tuple[Verdict, str]:
-    if champion is None:
-        return "not judged", "not judged: no champion"
-    if (champion.test_set_sha256, champion.data_version) != (
-        challenger.test_set_sha256,
-        challenger.data_version,
-    ):
-        return "not judged", "not judged: the champion was scored on other test patients; score it on these"
-    ours, theirs = challenger.patient.get(key), champion.patient.get(key)
-    if theirs is None or theirs.value is None:
-        return "passed", "the champion's own value is not defined on these patients"
-    if ours is None or ours.value is None:
-        return "failed", f"the champion has {theirs.words()}, the challenger's is not defined"
-    floor = theirs.value - rule.margin
-    holds = ours.value >= floor
-    return (
-        "passed" if holds else "failed",
-        f"{ours.value:.3f} against the champion's {theirs.value:.3f}, margin {rule.margin:.2f}: "
-        f"{'not worse' if holds else 'worse'}",
-    )
+def _alone(challenger: EvaluationReport, policy: GatePolicy) -> dict[str, Judgement]:
+    """Every rule that needs no champion."""
+    judged: dict[str, Judgement] = {
+        key: rules.bound(challenger, key, rule) for key, rule in policy.rules.items()
+    }
+    for over, gains in policy.gains.items():
+        for key, gain in gains.items():
+            judged[f"gain.{over}.{key}"] = rules.gain(challenger, over, key, gain)
+    if policy.worst_vendor is not None:
+        for bias in policy.worst_vendor.bias_within:
+            judged[f"worst_vendor.{bias}"] = rules.worst_bias(challenger, bias, policy.worst_vendor)
+        for key in policy.worst_vendor.r_margin:
+            judged[f"worst_vendor.{key}"] = rules.worst_difference(challenger, key, policy.worst_vendor)
+    for target, rule in policy.coverage.items():
+        judged[f"coverage.{target}"] = rules.coverage(challenger, target, rule)
+    return judged
+
+
+def _subject(
+    challenger: EvaluationReport, champion: EvaluationReport | None, policy: str, outcomes: list[RuleOutcome]
+) -> str:
+    """Hash of what was judged and how it came out: what an approval is an approval of."""
+    judged = {
+        "challenger": challenger.model.weights_sha256,
+        "champion": None if champion is None else champion.model.weights_sha256,
+        "cutoffs": {name: cutoff.value for name, cutoff in sorted(challenger.frozen.patient.items())},
+        "half_widths": [challenger.frozen.bmd_half_width_g_cm2, challenger.frozen.tbs_half_width],
+        "data_version": challenger.data_version,
+        "test_set": challenger.test_set_sha256,
+        "policy": policy,
+        "verdicts": {outcome.key: outcome.verdict for outcome in outcomes},
+    }
+    return hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()

@@ -48,8 +48,9 @@ class Workspace:
         for rule in loose["rules"].values():
             rule.clear()
             rule["above"] = -1.0
-        loose["champion"] = {}
-        loose["required"] = ["bmd.pearson_r", "gain.bmd.pearson_r"]
+        loose["coverage"] = {}
+        loose["champion"] = {"bmd.pearson_r": {"margin": 0.5}}
+        loose["required"] = ["bmd.pearson_r", "gain.age_sex.bmd.pearson_r", "champion.bmd.pearson_r"]
         self.params["gate"]["policies"]["loose"] = loose
         self.save()
         (root / "pyproject.toml").write_text("")

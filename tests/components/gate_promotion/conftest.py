@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from components.gate_promotion.policy import GateParams
+from components.gate_promotion.policy import GateParams, GatePolicy
 from models.bone_reference import ScalesParams
 from models.crop_store import CropGeometry
 from models.decision import Versions
 from models.evaluation.answers import DataIdentity
-from models.evaluation.baselines import BASELINES, baseline_predictions
-from models.evaluation.measures import freeze_cutoffs, gain_in_r, patient_metrics
-from models.evaluation.report import evaluate
+from models.evaluation.report import Evaluation, evaluate
 from models.evaluation.report_file import EvaluationReport, ModelIdentity
 from models.evaluation.settings import EvaluateParams
-from models.evaluation.tables import measured_tables
+from models.evaluation.versus_champion import VersusChampion, versus_champion
 from models.params import load_section
 from tests import simulated_predictions as simulated
 
 PARAMS_FILE = Path(__file__).resolve().parents[3] / "params.yaml"
+GEOMETRY = CropGeometry(pixels=96, size_mm=64.0, slices=3, slice_spacing_mm=2.0, centre_shift_mm=6.0)
 Judge = Callable[..., EvaluationReport]
+Beside = Callable[[EvaluationReport, EvaluationReport], EvaluationReport]
+
+
+@cache
+def _settings() -> tuple[ScalesParams, EvaluateParams]:
+    params = load_section(PARAMS_FILE, "evaluate", EvaluateParams)
+    return load_section(PARAMS_FILE, "scales", ScalesParams), params.model_copy(
+        update={"bootstrap_draws": 200}
+    )
+
+
+@cache
+def _evaluated(
+    estimator: simulated.Estimator, seed: int, test: int, calibration: int, sha: str
+) -> Evaluation:
+    scales, params = _settings()
+    counts = simulated.SPLIT_COUNTS | {"test": test, "calibration": calibration}
+    return evaluate(
+        simulated.crops(seed, estimator, counts),
+        data=DataIdentity("simulated", f"v{seed}", GEOMETRY),
+        model=ModelIdentity(weights_sha256=sha * 64, version=sha),
+        versions=Versions(f"v{seed}", "c", "p", "m"),
+        scales=scales,
+        params=params,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -31,52 +56,51 @@ def gate_params() -> GateParams:
 
 
 @pytest.fixture(scope="session")
-def judge() -> Judge:
-    """`judge(estimator, seed, test=28, sha="c")`: what the gate reads of a report, measured anew.
+def demo(gate_params: GateParams) -> GatePolicy:
+    return gate_params.policy("demo")
 
-    One whole report serves as the frame; the metrics and gains that rules are about, and the counts, are of
-    the asked seed and estimator.
+
+@pytest.fixture(scope="session")
+def production(gate_params: GateParams) -> GatePolicy:
+    return gate_params.policy("production")
+
+
+@pytest.fixture(scope="session")
+def judge() -> Judge:
+    """`judge(estimator, seed, test=28, calibration=28, sha="c")`: the whole report, by the real evaluation.
+
+    The same seed and counts give the same patients, so that two models can be compared.
     """
-    scales = load_section(PARAMS_FILE, "scales", ScalesParams)
-    params = load_section(PARAMS_FILE, "evaluate", EvaluateParams).model_copy(update={"bootstrap_draws": 100})
-    age_sex = next(baseline for baseline in BASELINES if baseline.name == "age_sex")
-    frame = evaluate(
-        simulated.crops(0, simulated.of_quality(0.87, 0.55)),
-        data=DataIdentity(
-            "simulated",
-            "v1",
-            CropGeometry(pixels=96, size_mm=64.0, slices=3, slice_spacing_mm=2.0, centre_shift_mm=6.0),
-        ),
-        model=ModelIdentity(weights_sha256="f" * 64, version="frame"),
-        versions=Versions("v1", "c", "p", "m"),
-        scales=scales,
-        params=params,
-    ).report
 
     def measure(
-        estimator: simulated.Estimator, seed: int, test: int = 28, sha: str = "c"
+        estimator: simulated.Estimator, seed: int, test: int = 28, calibration: int = 28, sha: str = "c"
     ) -> EvaluationReport:
-        crops = simulated.crops(seed, estimator, simulated.SPLIT_COUNTS | {"test": test})
-        people = measured_tables(crops, params.minimum_levels).patients
-        calibration, judged = (people[people["split"] == split] for split in ("calibration", "test"))
-        beside = baseline_predictions(people, age_sex)
-        assert not isinstance(beside, str)
-        how = params.resampling.model_copy(update={"draws": 200})
-        return frame.model_copy(
-            update={
-                "model": ModelIdentity(weights_sha256=sha * 64, version=sha),
-                "patient": patient_metrics(
-                    judged, freeze_cutoffs(calibration, scales, params), scales, params
-                ),
-                "gains": {
-                    "age_sex": {
-                        f"{target}.pearson_r": gain_in_r(judged, beside, target, how)
-                        for target in ("bmd", "tbs")
-                    }
-                },
-                "counts": frame.counts.model_copy(update={"judged_patients": {"test": test}}),
-                "test_set_sha256": f"{seed:064x}",
-            }
-        )
+        report = _evaluated(estimator, seed, test, calibration, sha).report
+        _OF_REPORT[id(report)] = (report, _evaluated(estimator, seed, test, calibration, sha))
+        return report
 
     return measure
+
+
+_OF_REPORT: dict[int, tuple[EvaluationReport, Evaluation]] = {}
+
+
+@pytest.fixture(scope="session")
+def beside() -> Beside:
+    """`beside(challenger, champion)`: the challenger's report, compared with the champion as the step does it."""
+    scales, params = _settings()
+
+    def compare(challenger: EvaluationReport, champion: EvaluationReport) -> EvaluationReport:
+        ours, theirs = (
+            _OF_REPORT[id(report)][1].tables.patients.query("split == 'test'")
+            for report in (challenger, champion)
+        )
+        versus = VersusChampion(
+            champion_sha256=champion.model.weights_sha256,
+            same_model=champion.model == challenger.model,
+            patients=len(ours),
+            difference=versus_champion(ours, theirs, scales, params.resampling),
+        )
+        return challenger.model_copy(update={"versus_champion": versus})
+
+    return compare

@@ -1,4 +1,4 @@
-"""Every verdict by itself: bounds, not judged, champions of every kind."""
+"""Every verdict by itself: bounds, not judged, and who decides; champions have a file of their own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from components.gate_promotion.decide import GateDecision, decide
+from components.gate_promotion.decide import decide, with_word
+from components.gate_promotion.outcome import GateDecision, Word
 from components.gate_promotion.policy import GateParams, GatePolicy
 from models.evaluation.metric import Metric, undefined
-from models.evaluation.report_file import EvaluationReport
+from models.evaluation.report_file import EvaluationReport, NamedMetrics
 from tests import simulated_predictions as simulated
 
 GOOD = simulated.of_quality(0.92, 0.70)
@@ -17,11 +18,6 @@ GOOD = simulated.of_quality(0.92, 0.70)
 
 def _metric(value: float, low: float, n: int = 28, positives: int | None = None) -> Metric:
     return Metric(value=value, low=low, high=1.0, n=n, positives=positives, method="given")
-
-
-@pytest.fixture(scope="module")
-def demo(gate_params: GateParams) -> GatePolicy:
-    return gate_params.policy("demo")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +33,21 @@ def good(judge) -> EvaluationReport:
             "osteoporosis.auc": _metric(0.9, 0.51, positives=5),
             "impaired_tbs.auc": _metric(0.8, 0.41, positives=14),
         },
-    ).model_copy(update={"gains": {"age_sex": {"bmd.pearson_r": _metric(0.3, 0.001)}}})
+    ).model_copy(
+        update={
+            "gains": {"age_sex": {"bmd.pearson_r": _metric(0.3, 0.001)}},
+            "flag_rules": {
+                "network": NamedMetrics(
+                    title="flag",
+                    says="given",
+                    metrics={
+                        "sensitivity": _metric(0.9, 0.41, n=18, positives=18),
+                        "specificity": _metric(0.3, 0.01, n=10, positives=18),
+                    },
+                )
+            },
+        }
+    )
 
 
 def _with(report: EvaluationReport, **metrics: Metric) -> EvaluationReport:
@@ -113,7 +123,8 @@ def test_too_few_test_patients_judge_nothing_and_refuse(
     counts = good.counts.model_copy(update={"judged_patients": {"test": n} if n else {}})
     decision = decide(good.model_copy(update={"counts": counts}), None, demo)
     assert not decision.promoted
-    assert {rule.verdict for rule in decision.rules if rule.key in demo.rules} == {"not judged"}
+    judged = {rule.verdict for rule in decision.rules if rule.key != "minimum_test_patients"}
+    assert judged == {"not judged"}
     assert any(f"{n} test patients, 20 needed" in reason for reason in decision.reasons)
 
 
@@ -131,41 +142,61 @@ def test_no_champion_is_not_judged_and_does_not_block(good: EvaluationReport, de
     assert rule.reason == "champion.bmd.pearson_r: not judged: no champion"
 
 
-@pytest.mark.parametrize(
-    ("champions_r", "promoted"), [(0.60, True), (0.85, True), (0.88, True), (0.8801, False), (0.99, False)]
-)
-def test_worse_equal_and_better_champions(
-    good: EvaluationReport, demo: GatePolicy, champions_r: float, promoted: bool
+@pytest.mark.parametrize(("key", "low"), [("sensitivity", 0.40), ("specificity", 0.0)])
+def test_the_flag_rule_is_judged_as_a_rule(
+    good: EvaluationReport, demo: GatePolicy, key: str, low: float
 ) -> None:
-    """The challenger has 0.85 and the margin is 0.03."""
-    champion = _with(good, **{"bmd.pearson_r": _metric(champions_r, 0.4)})
-    decision = decide(good, champion, demo)
-    assert decision.promoted is promoted
-    if not promoted:
-        assert "0.850 against the champion's" in decision.reasons[0]
+    network = good.flag_rules["network"]
+    worse = network.model_copy(
+        update={"metrics": {**network.metrics, key: _metric(0.9, low, n=18, positives=18)}}
+    )
+    decision = decide(good.model_copy(update={"flag_rules": {"network": worse}}), None, demo)
+    assert [rule.key for rule in decision.rules if rule.blocks] == [f"flag.{key}"]
 
 
-def test_the_two_reports_are_not_exchangeable(judge, demo: GatePolicy) -> None:
-    """A comparison that read one report twice would answer alike both ways round."""
-    better, worse = judge(simulated.of_quality(0.97, 0.85), 7, 60, "b"), judge(GOOD, 7, 60, "c")
-    assert decide(better, worse, demo).promoted
-    swapped = decide(worse, better, demo)
-    assert not swapped.promoted
-    assert (swapped.challenger_sha256[0], str(swapped.champion_sha256)[0]) == ("c", "b")
-
-
-@pytest.mark.parametrize("change", [{"test_set_sha256": "e" * 64}, {"data_version": "v0"}])
-def test_a_champion_scored_on_other_patients_blocks(
-    good: EvaluationReport, demo: GatePolicy, change: dict[str, str]
+def test_narrower_intervals_than_the_policy_asks_for_are_not_judged(
+    good: EvaluationReport, demo: GatePolicy
 ) -> None:
-    decision = decide(good, good.model_copy(update=change), demo)
+    decision = decide(good.model_copy(update={"confidence": 0.8}), None, demo)
     assert not decision.promoted
-    assert "scored on other test patients" in decision.reasons[0]
+    assert "intervals are of 80%, 95% needed" in decision.reasons[0]
 
 
-def test_a_champion_without_a_value_does_not_shield_itself(good: EvaluationReport, demo: GatePolicy) -> None:
-    champion = _with(good, **{"bmd.pearson_r": undefined("the predictions are constant", 28, "x")})
-    assert decide(good, champion, demo).promoted
+def test_what_passed_awaits_a_person_where_one_is_asked(good: EvaluationReport, demo: GatePolicy) -> None:
+    decision = decide(good, None, demo, approval="person")
+    assert (decision.state, decision.passed, decision.promoted) == ("awaiting approval", True, False)
+    refused = decide(_with(good, **{"bmd.pearson_r": _metric(0.5, 0.1)}), None, demo, approval="person")
+    assert (refused.state, refused.passed) == ("refused", False)
+
+
+def test_a_persons_word_changes_what_awaits_it_and_nothing_else(
+    good: EvaluationReport, demo: GatePolicy
+) -> None:
+    yes = Word(action="approved", at="2026-11-23T08:00:00+00:00", by="A. Miller", account="am")
+    no = yes.model_copy(update={"action": "rejected", "why": "the test set is too small"})
+    awaiting = decide(good, None, demo, approval="person")
+    assert with_word(awaiting, yes).state == "promoted"
+    assert with_word(awaiting, no).state == "rejected"
+    assert "too small" in with_word(awaiting, no).reasons[0]
+    refused = decide(_with(good, **{"bmd.pearson_r": _metric(0.5, 0.1)}), None, demo, approval="person")
+    for word in (yes, no, None):
+        assert with_word(refused, word) == refused
+
+
+def test_an_approval_is_of_this_model_this_champion_and_these_verdicts(
+    good: EvaluationReport, demo: GatePolicy
+) -> None:
+    subject = decide(good, None, demo, name="demo").subject
+    assert decide(good, None, demo, name="demo", approval="person").subject == subject
+    other_model = good.model_copy(
+        update={"model": good.model.model_copy(update={"weights_sha256": "d" * 64})}
+    )
+    worse = _with(good, **{"bmd.pearson_r": _metric(0.5, 0.1)})
+    other_data = good.model_copy(update={"data_version": "v2"})
+    frozen = good.frozen.model_copy(update={"bmd_half_width_g_cm2": 0.5})
+    others = [other_model, worse, other_data, good.model_copy(update={"frozen": frozen})]
+    assert subject not in {decide(report, None, demo, name="demo").subject for report in others}
+    assert decide(good, None, demo, name="other").subject != subject
 
 
 def test_the_decision_is_a_pure_function(good: EvaluationReport, demo: GatePolicy) -> None:
