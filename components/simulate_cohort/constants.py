@@ -15,11 +15,22 @@ AGE_MEAN_YEARS, AGE_SD_YEARS = 63.0, 11.0  # spec
 AGE_RANGE_YEARS = (35.0, 88.0)  # spec
 BMI_MEAN, BMI_SD, BMI_RANGE = 27.0, 4.5, (17.5, 44.0)  # spec; range illustrative
 HEIGHT_CM = {"F": (162.0, 6.5), "M": (175.5, 7.0)}  # NHANES 2015-2018 anthropometry, rounded
+VBMD_AT_25_MG_CC = {"F": 185.0, "M": 178.0}  # spec
+# from age, to age, mg/cc a year; spec
+VBMD_LOSS_PER_YEAR = {
+    "F": ((25.0, 48.0, 0.9), (48.0, 58.0, 2.0), (58.0, 120.0, 1.05)),
+    "M": ((25.0, 120.0, 1.1),),
+}
 VBMD_SD_MG_CC = 29.0  # spec
 CLINICAL_SHIFT_Z = -0.45  # spec (-0.35 to -0.55): a clinic's cohort lies below the population
 VBMD_RANGE_MG_CC = (35.0, 300.0)  # plausible QCT range
 MICRO_CORRELATION = 0.40  # spec: with vBMD
-MICRO_AGE_SLOPE_PER_YEAR = -0.06  # spec: about 0.05; fit: r(TBS, age)
+MICRO_AGE_SLOPE_PER_YEAR = {"F": -0.06, "M": -0.06}  # spec: about 0.05; fit: r(TBS, age)
+MICRO_MEAN = {"F": 0.0, "M": 0.0}  # fit: TBS of men beside women (NHANES)
+DEGENERATION_PER_YEAR, DEGENERATION_SD = (
+    {"F": 0.020, "M": 0.020},
+    0.35,
+)  # illustrative; fit: men's BMD over 70
 SHELL_CORRELATION = 0.55  # spec: with vBMD
 LEVEL_VBMD_RATIO = {
     "T12": 1.02,
@@ -62,6 +73,9 @@ CORTEX_UNEVEN_SD = 0.18  # of its thickness, over centimetres; illustrative
 ALA_REACH_MM = 54.0  # half width of the sacrum at S1; illustrative
 ALA_VBMD_SHARE = 0.45  # of the bodies' vBMD: alae hold much fat; illustrative
 SACRUM_SHELL_MM, SACRUM_SHELL_MG_CC = 0.9, 700.0  # cortex with the voxel it lies in; illustrative
+CREST_ABOVE_S1_MM = 50.0  # height of the iliac crest: between L4 and L5; illustrative
+ILIUM_SHELL_MM, ILIUM_SHELL_MG_CC, ILIUM_CORE_SHARE = 1.3, 650.0, 0.8  # cortex; core of vBMD; illustrative
+RIB_SHELL_MM, RIB_SHELL_MG_CC, RIB_CORE_SHARE = 1.0, 600.0, 0.8  # likewise; illustrative
 S1_SIZE_MM = (50.0, 33.0, 30.0)  # width, depth of its upper endplate, height; Panjabi-type means, rounded
 SEX_SCALE = {"F": 0.965, "M": 1.075}  # linear size of women and men beside the mean of both; fit: men's BMD
 SIZE_SD = 0.035  # illustrative: linear size within a sex
@@ -76,6 +90,7 @@ TRANSVERSE_MM = {"T12": 9.0, "L1": 20.0, "L2": 25.0, "L3": 28.0, "L4": 24.0, "L5
 POSTERIOR_MG_CC = 700.0  # spec; fit: posterior share of BMC 51.4 +- 4.2 %
 POSTERIOR_LOG_SD = 0.135  # spec 0.10-0.135: own variation that a body's CT does not show
 POSTERIOR_VBMD_EXPONENT = 0.42  # "partly following vBMD"; fit: SD of BMD
+POSTERIOR_SHELL_EXPONENT = 0.0  # both are cortical bone: fit: SD of BMD beside the SD of the posterior share
 POSTERIOR_AGE_PER_YEAR = {"F": -0.001, "M": 0.005}  # spec
 POSTERIOR_LEVEL_RATIO = {
     "T12": 0.88,
@@ -116,6 +131,8 @@ SCREW_LEVELS = (
     ("L2", "L3"),
     ("L1", "L2"),
 )  # two neighbouring levels; illustrative
+CEMENT_SHARE = 0.45  # of the space that cement takes between the trabeculae; illustrative
+STREAK_HU = 90.0  # strength of metal streaks beside a screw; illustrative
 SCOLIOSIS_SHARE = 0.04  # spec: a few per cent
 SCOLIOSIS_COBB_DEG = (14.0, 38.0)  # marked: above 10 degrees (SRS); range illustrative
 SCOLIOSIS_TURN_PER_COBB = 0.45  # degrees of axial rotation at the apex per degree; illustrative

@@ -8,18 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.simulate_cohort import constants as c
+from components.simulate_cohort.abdomen import Enhancement
 from components.simulate_cohort.attenuation import HuTable, hu_table
 from components.simulate_cohort.ct_noise import add_noise
+from components.simulate_cohort.implants import add_streaks, build_implants
 from components.simulate_cohort.mineral_box import MineralBox
-from components.simulate_cohort.mineral_field import MineralField
+from components.simulate_cohort.mineral_field import MARGIN_MM, MineralField
+from components.simulate_cohort.pelvis import build_iliac_wings
+from components.simulate_cohort.ribs import build_ribs
+from components.simulate_cohort.sacrum import build_sacrum
 from components.simulate_cohort.sampling import sampling_weights, touched
 from components.simulate_cohort.scanner import Acquisition
-from components.simulate_cohort.soft_tissue import Enhancement, between_planes, key_planes
+from components.simulate_cohort.soft_tissue import between_planes, key_planes
 from models.levels import LEVELS
 
 FloatArray = NDArray[np.float64]
 FIELD_CENTRE_POSTERIOR_MM = 14.0  # the field of view is centred between body and spinous process
 MAX_HU = 3071
+BONES = frozenset({"body", "posterior", "sacrum", "ilium", "rib"})
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,7 @@ class CtImage:
     offset_mm: FloatArray
 
 
-def _resample(
-    box: MineralBox, values: FloatArray, weights: tuple[FloatArray, FloatArray, FloatArray]
-) -> FloatArray:
+def _resample(values: FloatArray, weights: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
     along_z, along_y, along_x = weights
     z, y, x = values.shape
     slices = (along_z @ values.reshape(z, y * x)).reshape(-1, y, x)
@@ -54,14 +58,59 @@ def _resample(
 
 
 def _filling_hu(box: MineralBox, table: HuTable, marrow_fat: float) -> float:
-    if box.part == "disc":
-        return table.tissue_hu["disc"]
+    if box.part not in BONES:  # disc, titanium, bone_cement
+        return table.tissue_hu[box.part]
     fat = marrow_fat if box.part == "body" else min(marrow_fat + 0.15, 0.95)
     return fat * table.tissue_hu["yellow_marrow"] + (1.0 - fat) * table.tissue_hu["red_marrow"]
 
 
+def surrounding_bones(field: MineralField, half_view_mm: float) -> list[MineralBox]:
+    """Sacrum, iliac wings and lower ribs: in the images only, the DXA's lines leave them out."""
+    low, high = field.stack.z_range_mm
+    z_range = (low - MARGIN_MM, high + MARGIN_MM)
+    reach = half_view_mm + 8.0
+    return [
+        *build_sacrum(field.patient, field.stack, z_range),
+        *build_iliac_wings(field.patient, field.stack, z_range, reach),
+        *build_ribs(field.patient, field.stack, z_range, reach),
+    ]
+
+
+def _draw(
+    box: MineralBox,
+    volume: FloatArray,
+    labels: NDArray[np.uint8],
+    places_mm: tuple[FloatArray, FloatArray, FloatArray],
+    acquisition: Acquisition,
+    table: HuTable,
+    marrow_fat: float,
+) -> None:
+    """Put a box into the (S, H, W) volume, and a body of L1-L4 into the labels."""
+    z, y, x = places_mm
+    thickness = acquisition.protocol.slice_thickness_mm
+    # voxels much coarser than pixels are smoothed, or their steps would show
+    sigma = float(np.hypot(acquisition.psf_sigma_mm, 0.45 * max(box.voxel_mm - c.POSTERIOR_VOXEL_MM, 0.0)))
+    at_z = touched(box.z_mm, z, thickness / 2 + 3 * c.SLICE_EDGE_SIGMA_MM)
+    at_y, at_x = touched(box.y_mm, y, 4 * sigma), touched(box.x_mm, x, 4 * sigma)
+    if min(s.stop - s.start for s in (at_z, at_y, at_x)) <= 0:
+        return  # the box lies wholly outside this field of view
+    edge = c.SLICE_EDGE_SIGMA_MM
+    weights = (
+        sampling_weights(box.z_mm, box.voxel_mm, z[at_z], sigma_mm=edge, width_mm=thickness),
+        sampling_weights(box.y_mm, box.voxel_mm, y[at_y], sigma_mm=sigma),
+        sampling_weights(box.x_mm, box.voxel_mm, x[at_x], sigma_mm=sigma),
+    )
+    envelope = _resample(box.envelope, weights)
+    part = volume[at_z, at_y, at_x]
+    part += envelope * (_filling_hu(box, table, marrow_fat) - part)
+    if box.part in BONES:
+        part += _resample(box.mineral_mg_cc, weights) * table.hu_per_mg_cc
+    if box.part == "body" and box.level in LEVELS:
+        labels[at_z, at_y, at_x][envelope > 0.5] = LEVELS.index(box.level) + 1
+
+
 def slice_places_mm(field: MineralField, acquisition: Acquisition) -> FloatArray:
-    """z of the slices, ascending, over L5 and T12 in part, in the patient's own frame."""
+    """z of the slices, ascending, from T12 to S1, in the patient's own frame."""
     low, high = field.stack.z_range_mm
     spacing = acquisition.protocol.slice_spacing_mm
     count = int((high - low) / spacing)
@@ -97,32 +146,17 @@ def render(
     plane_z, planes = key_planes(field.patient, field.stack, x, y, table, enhancement or Enhancement())
     volume = between_planes(plane_z, planes, z)
     labels = np.zeros(volume.shape, dtype=np.uint8)
-    thickness = acquisition.protocol.slice_thickness_mm
-    sigma = acquisition.psf_sigma_mm
-    for box in field.boxes:
-        at_z = touched(box.z_mm, z, thickness / 2 + 3 * c.SLICE_EDGE_SIGMA_MM)
-        at_y, at_x = touched(box.y_mm, y, 4 * sigma), touched(box.x_mm, x, 4 * sigma)
-        if min(s.stop - s.start for s in (at_z, at_y, at_x)) <= 0:
-            continue  # the box lies wholly outside this field of view
-        weights = (
-            sampling_weights(
-                box.z_mm, box.voxel_mm, z[at_z], sigma_mm=c.SLICE_EDGE_SIGMA_MM, width_mm=thickness
-            ),
-            sampling_weights(box.y_mm, box.voxel_mm, y[at_y], sigma_mm=sigma),
-            sampling_weights(box.x_mm, box.voxel_mm, x[at_x], sigma_mm=sigma),
-        )
-        envelope = _resample(box, box.envelope, weights)
-        part = volume[at_z, at_y, at_x]
-        part += envelope * (_filling_hu(box, table, field.patient.marrow_fat) - part)
-        if box.part != "disc":
-            part += _resample(box, box.mineral_mg_cc, weights) * table.hu_per_mg_cc
-        if box.part == "body" and box.level in LEVELS:
-            labels[at_z, at_y, at_x][envelope > 0.5] = LEVELS.index(box.level) + 1
+    implants = build_implants(field)
+    discs, bones = field.of("disc"), (*field.of("posterior"), *field.of("body"))
+    for box in (*discs, *surrounding_bones(field, float(grid[-1])), *bones, *implants):
+        _draw(box, volume, labels, (z, y, x), acquisition, table, field.patient.marrow_fat)
+    if field.findings.screws:
+        add_streaks(field, volume, implants, z, y, x)
     if tilt_deg != 0.0:
         volume, labels = _lean(volume, labels, tilt_deg, pixel, acquisition.protocol.slice_spacing_mm)
     volume *= acquisition.scale
     volume += acquisition.offset_hu
-    add_noise(rng, volume, acquisition.noise_sd_hu, pixel, sigma)
+    add_noise(rng, volume, acquisition.noise_sd_hu, pixel, acquisition.psf_sigma_mm)
     hu = np.clip(np.rint(volume), -1024, MAX_HU).astype(np.int16)
     offset = np.array(acquisition.isocentre_mm)
     lean = np.deg2rad(tilt_deg)

@@ -11,7 +11,6 @@ from components.simulate_cohort.findings import Findings, draw_findings
 from components.simulate_cohort.mineral_box import MineralBox, inside, local_grid
 from components.simulate_cohort.patient import STACK, Patient
 from components.simulate_cohort.posterior_elements import build_posterior
-from components.simulate_cohort.sacrum import build_sacrum
 from components.simulate_cohort.vertebral_body import build_body
 
 MARGIN_MM = 6.0  # field beyond the imaged range, so that the outermost slices are whole
@@ -28,7 +27,7 @@ class MineralField:
     findings: Findings
 
     def of(self, part: str) -> tuple[MineralBox, ...]:
-        """The boxes of one part: body, posterior, sacrum or disc."""
+        """The boxes of one part: body, posterior or disc."""
         return tuple(box for box in self.boxes if box.part == part)
 
 
@@ -58,6 +57,5 @@ def build_field(patient: Patient, findings: Findings | None = None) -> MineralFi
     discs = [_disc(stack.vertebrae[name], stack, z_range) for name in stack.disc_centres_mm]
     posterior = [build_posterior(patient, stack.vertebrae[name], z_range) for name in STACK]
     bodies = [build_body(patient, stack.vertebrae[name], z_range) for name in STACK]
-    sacrum = build_sacrum(patient, stack, z_range)
-    boxes = tuple(box for box in (*discs, *sacrum, *posterior, *bodies) if box is not None)
+    boxes = tuple(box for box in (*discs, *posterior, *bodies) if box is not None)
     return MineralField(patient, stack, boxes, findings)

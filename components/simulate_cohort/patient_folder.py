@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
+from components.simulate_cohort.abdomen import Enhancement
 from components.simulate_cohort.attenuation import HuTable, hu_table, monoenergetic_table
 from components.simulate_cohort.ct import CtImage, render
 from components.simulate_cohort.dicom_seg import encode_segmentation
@@ -25,7 +26,6 @@ from components.simulate_cohort.patient import Patient, draw_patient
 from components.simulate_cohort.planned_defects import CONTRAST_DEFECTS, DEFECTS
 from components.simulate_cohort.scanner import Acquisition, draw_acquisition
 from components.simulate_cohort.seeding import fixed_uid
-from components.simulate_cohort.soft_tissue import Enhancement
 
 FIRST_DAY = date(2023, 1, 9)
 TILT_DEG = 14.0

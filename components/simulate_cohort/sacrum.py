@@ -12,13 +12,11 @@ from components.simulate_cohort.patient import Patient
 from components.simulate_cohort.texture import regional
 
 FloatArray = NDArray[np.float64]
-VOXEL_MM = 1.2
+VOXEL_MM = 1.4
 
 
-def build_sacrum(
-    patient: Patient, stack: Stack, z_range_mm: tuple[float, float]
-) -> tuple[MineralBox | None, ...]:
-    """One box, in the frame of S1 (w along its axis, v backwards)."""
+def build_sacrum(patient: Patient, stack: Stack, z_range_mm: tuple[float, float]) -> list[MineralBox]:
+    """One box, shaped in the frame of S1 (w along its axis, v backwards)."""
     bone = stack.sacrum
     size = bone.size
     a, b, h = (float(value) for value in bone.half_mm)
@@ -27,7 +25,7 @@ def build_sacrum(
     high = (wide + 2, b + 42 * size, h + 16 * size)
     grid = local_grid(bone, low, high, VOXEL_MM, z_range_mm)
     if grid is None:
-        return (None,)
+        return []
     u, v, w = np.abs(grid.u), grid.v, grid.w
     below = np.clip((h - w) / (2 * h), 0.0, 2.5)  # 0 on the upper endplate, 1 on the lower
     # the front wall recedes along the pelvic concavity, the body tapers
@@ -67,4 +65,4 @@ def build_sacrum(
     vbmd = patient.vbmd_mg_cc * np.where(body > ala, 1.0, c.ALA_VBMD_SHARE)
     trabecular = vbmd * np.exp(regional(rng, depth.shape, VOXEL_MM, 0.12))
     mineral = envelope * (trabecular + shell * (c.SACRUM_SHELL_MG_CC - trabecular))
-    return (MineralBox("sacrum", "S1", grid.x_mm, grid.y_mm, grid.z_mm, VOXEL_MM, mineral, envelope),)
+    return [MineralBox("sacrum", "S1", grid.x_mm, grid.y_mm, grid.z_mm, VOXEL_MM, mineral, envelope)]
