@@ -70,6 +70,8 @@ def examine(field: MineralField, patient_id: str, ct_date: date, defect: str | N
         values = {name: lunar_from_hologic_g_cm2(value) for name, value in values.items()}
     values |= {f"tbs_{level.lower()}": exam.tbs[level] for level in LEVELS}
     values["tbs_l1_l4"] = exam.tbs_total
+    for level in field.findings.excluded_levels & set(LEVELS):  # not analysed, so no value is exported
+        values[f"bmd_{level.lower()}_g_cm2"] = values[f"tbs_{level.lower()}"] = float("nan")
     row = {
         "patient_id": patient_id,
         "exam_date": (ct_date + timedelta(days=days)).isoformat(),

@@ -12,7 +12,6 @@ import numpy as np
 from components.simulate_cohort import constants as c
 from components.simulate_cohort.patient import Patient
 
-EXCLUDING = frozenset({"fracture_wedge", "fracture_biconcave", "fracture_crush", "metal", "cement"})
 SPINE = "spine"  # the level of a finding that belongs to the whole spine
 
 

@@ -30,6 +30,7 @@ from components.simulate_cohort.seeding import fixed_uid
 FIRST_DAY = date(2023, 1, 9)
 TILT_DEG = 14.0
 MONO_KEV = 50.0
+FINDING_COLUMNS = ("patient_id", "level", "finding", "size")
 VNC_CALCIUM_LEFT = 0.45  # share of calcium that a virtual non-contrast image leaves; illustrative
 
 
@@ -55,6 +56,7 @@ class PatientResult:
     dxa: dict[str, str] | None
     latents: dict[str, str]
     defects: list[dict[str, str]]
+    findings: list[dict[str, str]]
 
 
 def patient_id(index: int) -> str:
@@ -208,7 +210,10 @@ def make_patient(task: PatientTask, root: Path) -> PatientResult:
         row = {"patient_id": pid, "series_instance_uid": series_uid, "defect": task.defect}
         defects.append({**row, "expected_code": DEFECTS[task.defect].value})
     dxa = None if task.defect == "dxa_missing" else made.exam.row
-    result = PatientResult(task.index, task.vendor, dxa, made.latents, defects)
+    findings = [
+        dict(zip(FINDING_COLUMNS, (pid, *found), strict=True)) for found in made.field.findings.rows()
+    ]
+    result = PatientResult(task.index, task.vendor, dxa, made.latents, defects, findings)
     beside = record.with_suffix(".partial")
     _write(beside, json.dumps(asdict(result)).encode())
     beside.rename(record)

@@ -19,7 +19,12 @@ import structlog
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from components.simulate_cohort.params import SimulateParams
-from components.simulate_cohort.patient_folder import PatientResult, PatientTask, make_patient
+from components.simulate_cohort.patient_folder import (
+    FINDING_COLUMNS,
+    PatientResult,
+    PatientTask,
+    make_patient,
+)
 from components.simulate_cohort.planned_defects import plan_defects
 from components.simulate_cohort.scanner import vendor_order
 from components.simulate_cohort.seeding import stream
@@ -103,6 +108,8 @@ def _write_tables(root: Path, results: list[PatientResult], seed: int) -> None:
     _write_csv(root / "truth" / "latents.csv", ordered[0].latents, [result.latents for result in ordered])
     defects = [row for result in ordered for row in result.defects]
     _write_csv(root / "truth" / "defects.csv", DEFECT_COLUMNS, defects)
+    findings = [row for result in ordered for row in result.findings]
+    _write_csv(root / "truth" / "findings.csv", FINDING_COLUMNS, findings)
     document = {
         "schema_version": SCHEMA_VERSION,
         "kind": "simulated",
