@@ -8,6 +8,7 @@ import pickle
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -17,7 +18,6 @@ from models.errors import InputError, OsteoGateError
 from models.network import BoneNet
 from models.network_config import NetworkConfig
 from models.params import Section
-from models.train_params import TrainParams
 from models.training import TrainedModel
 
 SCHEMA_VERSION = 1
@@ -41,6 +41,8 @@ class ModelCard(Section):
     ----------
     standardisation
         For readers only; the network uses its own buffers, which are in the weights.
+    params
+        Section `train` that it was trained with, for readers; another version's keys may be others.
     git_commit
         Of the code that trained; None outside a repository.
     weights_sha256
@@ -52,7 +54,7 @@ class ModelCard(Section):
     geometry: CropGeometry
     data_version: str
     data_kind: str
-    params: TrainParams
+    params: dict[str, Any]
     git_commit: str | None
     weights_sha256: str
     best_epoch: int
@@ -92,7 +94,7 @@ def save_model(model: TrainedModel, folder: Path, *, git_commit: str | None) -> 
             geometry=model.geometry,
             data_version=model.data_version,
             data_kind=model.data_kind,
-            params=model.params,
+            params=model.params.model_dump(mode="json"),
             git_commit=git_commit,
             weights_sha256=file_sha256(partial / WEIGHTS_FILE),
             best_epoch=model.best_epoch,

@@ -20,20 +20,20 @@ class AveragedWeights:
         self.decay = decay
         self.updates = 0
         self.shadow = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        # the network's own tensors, collected once: they are changed in place for good
+        own = network.state_dict(keep_vars=True)
+        self._moving = [(self.shadow[name], own[name]) for name in own if own[name].is_floating_point()]
+        self._counting = [(self.shadow[name], own[name]) for name in own if not own[name].is_floating_point()]
 
     @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Take in the weights after a step."""
+    def update(self) -> None:
+        """Take in the network's weights after a step."""
         self.updates += 1
         share = 1.0 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        moving, towards = [], []
-        for name, value in network.state_dict().items():
-            if value.is_floating_point():
-                moving.append(self.shadow[name])
-                towards.append(value.detach())
-            else:
-                self.shadow[name].copy_(value)
-        torch._foreach_lerp_(moving, towards, share)
+        averages, values = map(list, zip(*self._moving, strict=True))
+        torch._foreach_lerp_(averages, values, share)
+        for average, value in self._counting:
+            average.copy_(value)
 
     @contextmanager
     def in_place_of(self, network: nn.Module) -> Iterator[None]:

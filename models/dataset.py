@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.crop_store import SPLITS, CropStore
 from models.errors import InputError
+from models.lateral_jitter import LateralJitter
 from models.network_config import ACQUISITION, TARGETS
 
 
@@ -39,6 +40,15 @@ class Batch:
     labels: Tensor
     rows: np.ndarray
 
+    def pinned(self) -> Batch:
+        """The same in page-locked memory (needs CUDA)."""
+        return replace(
+            self,
+            crops=self.crops.pin_memory(),
+            acquisition=self.acquisition.pin_memory(),
+            labels=self.labels.pin_memory(),
+        )
+
 
 class CropDataset:
     """The crops of some splits of a store; pixels stay on disk until a batch asks for them.
@@ -51,9 +61,18 @@ class CropDataset:
         Names among `models.crop_store.SPLITS`.
     middle_only
         Only the crop nearest to the middle of each vertebra (validation looks at one per level).
+    lateral_jitter_mm
+        How far `shuffled` may move a crop to the left or right, in whole stored slices.
     """
 
-    def __init__(self, store: CropStore, splits: tuple[str, ...], *, middle_only: bool = False) -> None:
+    def __init__(
+        self,
+        store: CropStore,
+        splits: tuple[str, ...],
+        *,
+        middle_only: bool = False,
+        lateral_jitter_mm: float = 0.0,
+    ) -> None:
         unknown = sorted(set(splits) - set(SPLITS))
         if unknown:
             raise ValueError(f"unknown splits {unknown}; accepted {SPLITS}")
@@ -67,15 +86,27 @@ class CropDataset:
         self.acquisition = np.array(chosen[list(ACQUISITION)], dtype=np.float32)
         self.labels = np.array(chosen[list(TARGETS)], dtype=np.float32)
         self.patients: tuple[str, ...] = tuple(chosen["patient"].unique())
+        self.jitter = LateralJitter(chosen, store.header.geometry, lateral_jitter_mm)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def batch(self, positions: np.ndarray) -> Batch:
-        """The batch of these positions (0 to len - 1), in this order."""
+    def batch(self, positions: np.ndarray, steps: np.ndarray | None = None) -> Batch:
+        """The batch of these positions (0 to len - 1), in this order.
+
+        Parameters
+        ----------
+        steps
+            Slices by which each crop is moved to the patient's left; None moves none.
+        """
         rows = self.rows[positions]
+        if steps is None or not steps.any():
+            pixels = self.store.hu[rows]
+        else:
+            source, channel = self.jitter.sources(positions, steps)
+            pixels = self.store.hu[source, channel]
         return Batch(
-            crops=torch.from_numpy(np.array(self.store.hu[rows], dtype=np.int16)),
+            crops=torch.from_numpy(np.array(pixels, dtype=np.int16)),
             acquisition=torch.from_numpy(self.acquisition[positions]),
             labels=torch.from_numpy(self.labels[positions]),
             rows=rows,
@@ -86,21 +117,34 @@ class CropDataset:
         for start in range(0, len(self), batch_size):
             yield self.batch(np.arange(start, min(start + batch_size, len(self))))
 
-    def shuffled(self, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """One epoch in an order that is a function of seed and epoch; a last batch of one is left out.
+    def shuffled(
+        self, batch_size: int, seed: int, epoch: int, *, part: int = 0, parts: int = 1
+    ) -> Iterator[Batch]:
+        """One epoch in an order, and with lateral steps, that are a function of seed and epoch.
 
-        (Batch normalisation cannot train on one crop; another epoch's order includes it.)
+        Parameters
+        ----------
+        part, parts
+            Yields only the part-th of the `parts` parts of every batch (as even as they can be), so that
+            several processes together see what one would.
+
+        Notes
+        -----
+        A last batch with fewer than two crops for a part is left out: batch normalisation cannot train on one
+        crop. Another epoch's order includes them.
         """
         order = np.random.default_rng([seed, epoch]).permutation(len(self))
+        steps = self.jitter.draw(np.random.default_rng([seed, epoch, 1]))
         for start in range(0, len(order), batch_size):
             positions = order[start : start + batch_size]
-            if len(positions) > 1:
-                yield self.batch(positions)
+            if len(positions) >= 2 * parts:
+                own = positions[part::parts]
+                yield self.batch(own, steps[own])
 
-    def batches(self, batch_size: int) -> int:
+    def batches(self, batch_size: int, parts: int = 1) -> int:
         """How many batches `shuffled` yields."""
         whole, rest = divmod(len(self), batch_size)
-        return whole + (rest > 1)
+        return (whole if batch_size >= 2 * parts else 0) + (rest >= 2 * parts)
 
 
 def check_trainable(train: CropDataset, validation: CropDataset) -> None:

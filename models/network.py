@@ -14,6 +14,7 @@ from models.intensity import IntensityFeatures
 from models.network_config import ACQUISITION, TARGETS, NetworkConfig
 from models.torchvision_import import torchvision_models
 
+_OWN = "backbone."  # how the keys of our own weights begin
 _ACQUISITION_CLAMP = 3.0  # standard deviations; beyond, the linear path would extrapolate
 
 
@@ -107,35 +108,43 @@ class BoneNet(nn.Module):
         return torch.cat([intensity, facts.clamp(-_ACQUISITION_CLAMP, _ACQUISITION_CLAMP)], dim=1)
 
     def load_pretrained(self, weights_file: Path) -> None:
-        """Start the backbone from a local torchvision state dict of the same architecture.
+        """Start the backbone from a local file: a torchvision state dict, or weights.pt of one's own model.
 
-        The first convolution is averaged over its input channels and spread over ours; the classifier is
-        left out.
+        Where the first convolution takes another number of channels it is averaged over its own and spread
+        over ours; torchvision's classifier and our own head are left out.
 
         Raises
         ------
         PretrainedWeightsError
-            The file is missing, not a state dict, or of another architecture.
+            The file is missing, not a state dict, of another architecture, or holds values that are no numbers.
         """
         try:
             state = torch.load(weights_file, map_location="cpu", weights_only=True)
-            first = state["conv1.weight"]
-            ours = self.backbone.get_parameter("conv1.weight")
-            state["conv1.weight"] = (first.mean(1, keepdim=True) * 3 / ours.shape[1]).expand_as(ours).clone()
+            if any(key.startswith(_OWN) for key in state):
+                state = {key.removeprefix(_OWN): state[key] for key in state if key.startswith(_OWN)}
             state = {key: value for key, value in state.items() if not key.startswith("fc.")}
+            first, ours = state["conv1.weight"], self.backbone.get_parameter("conv1.weight")
+            if first.shape[1] != ours.shape[1]:
+                spread = first.mean(1, keepdim=True) * first.shape[1] / ours.shape[1]
+                state["conv1.weight"] = spread.expand_as(ours).clone()
+            broken = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
+            if broken:
+                raise ValueError(f"{broken[0]} holds values that are not finite numbers")
             self.backbone.load_state_dict(state, strict=True)
         except (
             OSError,
             LookupError,
             TypeError,
             AttributeError,
+            EOFError,
             RuntimeError,
             ValueError,
             UnpicklingError,
         ) as error:
             reason = " ".join(str(error).split())[:200]
             raise PretrainedWeightsError(
-                f"{weights_file}: not a torchvision {self.config.arch} state dict ({reason})"
+                f"{weights_file}: not a torchvision {self.config.arch} state dict, nor weights.pt of such a "
+                f"model ({reason})"
             ) from error
 
 

@@ -17,22 +17,30 @@ class AugmentationParams(Section):
 
     Attributes
     ----------
-    shift_px
-        Whole-pixel shift up to this, both directions (no interpolation: texture carries TBS).
+    shift_mm
+        In-plane shift up to this, both directions, in whole pixels (no interpolation: texture carries TBS).
+    centre_jitter_mm
+        Error of the level's centre up to this along each axis: in the plane as a further shift in whole pixels,
+        across it in whole stored slices (`models.lateral_jitter`), where the store has them.
     rotation_deg
-        Rotation about the crop's centre up to this, bilinear (blurs texture a little).
+        Rotation about the crop's centre in the plane up to this, bicubic (takes a little of the noise).
+    blur_mm
+        A softer kernel: Gaussian in the plane, standard deviation drawn per crop from 0 to this.
     hu_offset
-        Added to a crop, standard deviation in HU; scanners of a fleet differ by a few.
+        Added to a crop, standard deviation in HU, at most twice it; 3 keeps within the 7 HU that ACR
+        accreditation allows water to be off.
     hu_scale
-        Relative standard deviation of a factor on HU.
+        Relative standard deviation of a factor on HU above 0, at most twice it.
     noise_hu
         Largest standard deviation of added white noise, drawn per crop from 0 to this.
     mirror
         Whether left and right may be exchanged (order of the sagittal slices).
     """
 
-    shift_px: int = Field(default=3, ge=0, le=16)
+    shift_mm: float = Field(default=2.0, ge=0, le=10)
+    centre_jitter_mm: float = Field(default=0.0, ge=0, le=6)
     rotation_deg: float = Field(default=0.0, ge=0, le=20)
+    blur_mm: float = Field(default=0.0, ge=0, le=2)
     hu_offset: float = Field(default=3.0, ge=0, le=20)
     hu_scale: float = Field(default=0.01, ge=0, le=0.1)
     noise_hu: float = Field(default=6.0, ge=0, le=60)
@@ -47,13 +55,15 @@ class TrainParams(Section):
     arch, windows_hu, kvp_exponent, dropout, bn_momentum
         See `models.network.NetworkConfig`.
     weights_file
-        Local torchvision state dict to start the backbone from; none means from scratch.
+        Local file to start the backbone from, a torchvision state dict (ImageNet, say) or the weights.pt of a
+        model of one's own; none means from scratch. Nothing is ever downloaded.
     epochs, batch
         Passes over the train split at most; crops per step.
-    learning_rate, warmup_share, weight_decay
-        Peak of a one-cycle schedule for AdamW, the share of steps spent rising to it, decay of weights.
+    learning_rate, schedule, warmup_share, weight_decay
+        Of AdamW: the peak, the way there and down again (see `models.schedule`), the share of steps spent
+        rising to it, decay of weights.
     clip_norm
-        Largest norm of the gradient.
+        Largest norm of the gradient; a larger gradient is scaled down to it.
     bmd_weight, tbs_weight
         Weights of the two losses (smooth L1 on standardised labels).
     ema_decay
@@ -83,6 +93,7 @@ class TrainParams(Section):
     epochs: int = Field(default=14, ge=1, le=1000)
     batch: int = Field(default=32, ge=2, le=1024)
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
     warmup_share: float = Field(default=0.25, gt=0, lt=1)
     weight_decay: float = Field(default=0.05, ge=0, le=1)
     clip_norm: float = Field(default=5.0, gt=0)

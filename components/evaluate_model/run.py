@@ -141,9 +141,7 @@ def _judge(
     scales: ScalesParams,
     looks: int | None,
 ) -> Evaluation:
-    settings = json.dumps(
-        [params.model_dump(), scales.model_dump(), model.card.params.model_dump()], sort_keys=True
-    )
+    settings = json.dumps([params.model_dump(), scales.model_dump(), model.card.params], sort_keys=True)
     sha256 = model.card.weights_sha256
     return evaluate(
         crops,

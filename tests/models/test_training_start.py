@@ -56,9 +56,9 @@ def test_averaged_weights_by_hand() -> None:
     layer.weight.data.fill_(0.0)
     averaged = AveragedWeights(layer, decay=0.25)
     layer.weight.data.fill_(1.0)
-    averaged.update(layer)  # decay min(0.25, 2/11): 0 * 2/11 + 1 * 9/11
+    averaged.update()  # decay min(0.25, 2/11): 0 * 2/11 + 1 * 9/11
     assert float(averaged.shadow["weight"]) == pytest.approx(9 / 11)
-    averaged.update(layer)  # decay min(0.25, 3/12) = 0.25: 9/11 * 0.25 + 0.75
+    averaged.update()  # decay min(0.25, 3/12) = 0.25: 9/11 * 0.25 + 0.75
     assert float(averaged.shadow["weight"]) == pytest.approx(9 / 11 * 0.25 + 0.75)
     with averaged.in_place_of(layer):
         assert layer.weight.item() == pytest.approx(9 / 11 * 0.25 + 0.75)

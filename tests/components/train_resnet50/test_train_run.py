@@ -81,7 +81,7 @@ def test_mlflow_has_parameters_metrics_per_epoch_and_the_folder(
     tracked = client.get_run(summary.run_id)
     assert tracked.info.status == "FINISHED"
     assert tracked.data.params["learning_rate"] == "0.001"
-    assert tracked.data.params["augmentation.shift_px"] == "3"
+    assert tracked.data.params["augmentation.shift_mm"] == "2.0"
     assert tracked.data.params["geometry.pixels"] == "24"
     assert tracked.data.tags["data_version"] == "synthetic"
     steps = [metric.step for metric in client.get_metric_history(summary.run_id, "validation_loss")]
