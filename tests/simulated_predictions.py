@@ -47,6 +47,8 @@ def patients(seed: int, counts: dict[str, int] | None = None) -> pd.DataFrame:
             "kvp": rng.choice([100.0, 120.0, 140.0], n),
             "slice_thickness_mm": rng.choice([1.0, 2.5, 5.0], n),
             "pixel_spacing_mm": rng.uniform(0.6, 0.95, n),
+            "kernel_class": np.where(np.arange(n) % 3 == 0, "sharp", "soft"),
+            "noise_hu": 18 * np.exp(0.36 * rng.standard_normal(n)),
             "dxa_device": "Hologic Horizon A",
         }
     )

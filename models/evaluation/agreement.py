@@ -13,7 +13,7 @@ from scipy.stats import t as student_t
 from models.evaluation.correlation import is_constant
 from models.evaluation.metric import Metric, undefined
 
-_LIMIT = (
+WITHIN_95 = (
     1.959963984540054  # the middle 95 % of a normal distribution, whatever the confidence of its estimate
 )
 
@@ -43,10 +43,10 @@ def limits_of_agreement(
         return lacking, lacking
     difference = predicted - truth
     mean, sd = float(difference.mean()), float(difference.std(ddof=1))
-    half = _t_factor(n - 1, confidence) * sd * math.sqrt(1 / n + _LIMIT**2 / (2 * (n - 1)))
+    half = _t_factor(n - 1, confidence) * sd * math.sqrt(1 / n + WITHIN_95**2 / (2 * (n - 1)))
     low, high = (
         Metric(value=limit, low=limit - half, high=limit + half, n=n, method=method)
-        for limit in (mean - _LIMIT * sd, mean + _LIMIT * sd)
+        for limit in (mean - WITHIN_95 * sd, mean + WITHIN_95 * sd)
     )
     return low, high
 

@@ -78,7 +78,9 @@ def resamples(patients: Sequence[str], how: Resampling) -> Resamples:
 @lru_cache(maxsize=16)
 def _weights(patients: int, draws: int, seed: int) -> Floats:
     generator = np.random.default_rng(seed)
-    weights = generator.multinomial(patients, np.full(patients, 1 / patients), size=draws).astype(np.float64)
+    drawn = generator.integers(0, patients, (draws, patients))
+    drawn += np.arange(draws)[:, None] * patients  # one block of numbers a resample, counted in one go
+    weights = np.bincount(drawn.ravel(), minlength=draws * patients).reshape(draws, patients).astype(float)
     weights.setflags(write=False)  # shared by everybody who asks for the same resamples
     return weights
 
@@ -110,6 +112,29 @@ def interval(
         positives=positives,
         method=method,
     )
+
+
+def bootstrap_at_once(
+    statistic: Callable[[Resamples], Floats],
+    patients: Sequence[str],
+    how: Resampling,
+    *,
+    positives: int | None = None,
+    why_undefined: str = "not defined on these data",
+    method: str = METHOD,
+) -> Metric:
+    """As `bootstrap`, for a statistic that answers all resamples together (see `models.evaluation.resampled`)."""
+    n = len(patients)
+    if n == 0:
+        return undefined(why_undefined, n, method, positives)
+    drawn = resamples(patients, how)
+    people = drawn.weights.shape[1]
+    value = float(statistic(Resamples(np.ones((1, people)), drawn.of_row))[0])
+    if not np.isfinite(value):
+        return undefined(why_undefined, n, method, positives)
+    if people < 2:
+        return undefined("one patient only: nothing to resample", n, method, positives)
+    return interval(value, statistic(drawn), n, how, positives=positives, method=method)
 
 
 def bootstrap(

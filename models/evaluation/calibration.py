@@ -12,7 +12,6 @@ from models.errors import InputError
 from models.evaluation.settings import CutoffRule
 from models.params import Section
 
-
 _ROUNDING = 1e-9  # of float arithmetic with a coverage
 
 

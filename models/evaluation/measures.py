@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,24 +10,26 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.bone_reference import ScalesParams
+from models.evaluation import resampled
 from models.evaluation.agreement import (
+    WITHIN_95,
     bias,
     calibration_line,
     limits_of_agreement,
-    mean_absolute_error,
-    root_mean_square_error,
     wilson,
 )
-from models.evaluation.bootstrap import Resampling, bootstrap
+from models.evaluation.bootstrap import Resamples, Resampling, bootstrap_at_once
 from models.evaluation.calibration import FrozenCutoff, freeze_cutoff
-from models.evaluation.correlation import partial_r, pearson_r, plain_pearson_r
+from models.evaluation.correlation import partial_r, pearson_r
 from models.evaluation.findings import FINDINGS, Finding
 from models.evaluation.metric import Metric
-from models.evaluation.roc import auc, plain_auc
-from models.evaluation.settings import EvaluateParams
+from models.evaluation.roc import auc
+from models.evaluation.settings import CutoffRule, EvaluateParams
 from models.evaluation.tables import TARGETS
 
 UNITS = {"bmd": "_g_cm2", "tbs": ""}
+Floats = NDArray[np.float64]
+PAIRED = "paired bootstrap over patients"
 
 
 class Pairs(NamedTuple):
@@ -38,33 +40,63 @@ class Pairs(NamedTuple):
     patients: list[str]
 
 
+def known(rows: pd.DataFrame, target: str, *, per_level: bool = False) -> pd.DataFrame:
+    """Rows whose `target` ('bmd' or 'tbs') is judged: with a reference value and, for TBS, where it is defined."""
+    _, level_reference, total_reference = TARGETS[target]
+    rows = rows[rows[level_reference if per_level else total_reference].notna()]
+    return rows[rows["tbs_judged"].astype(bool)] if target == "tbs" and "tbs_judged" in rows else rows
+
+
 def pairs(rows: pd.DataFrame, target: str, *, per_level: bool = False) -> Pairs:
-    """The pairs of `target` ('bmd' or 'tbs'); rows without a reference value are left out."""
+    """The pairs of `target` among the rows for which it is judged."""
     estimate, level_reference, total_reference = TARGETS[target]
-    reference = level_reference if per_level else total_reference
-    rows = rows[rows[reference].notna()]
+    rows = known(rows, target, per_level=per_level)
     return Pairs(
-        rows[reference].to_numpy(dtype=np.float64),
+        rows[level_reference if per_level else total_reference].to_numpy(dtype=np.float64),
         rows[estimate].to_numpy(dtype=np.float64),
         list(rows["patient"]),
     )
 
 
 def freeze_cutoffs(
-    calibration: pd.DataFrame, scales: ScalesParams, params: EvaluateParams, *, per_level: bool = False
+    calibration: pd.DataFrame,
+    scales: ScalesParams,
+    params: EvaluateParams,
+    *,
+    per_level: bool = False,
 ) -> dict[str, FrozenCutoff]:
     """One cut-off per finding from calibration rows only."""
-    frozen = {}
-    for finding in FINDINGS:
-        data = pairs(calibration, finding.target, per_level=per_level)
-        frozen[finding.name] = freeze_cutoff(
-            finding.truth(data.truth, scales),
-            data.predicted,
+    return {
+        finding.name: freeze_finding(
+            calibration,
+            finding,
+            scales,
+            params,
             params.cutoffs[finding.name],  # type: ignore[index]
-            reference_cut=finding.reference_cut(scales),
-            minimum_class=params.minimum_class_patients,
+            per_level=per_level,
         )
-    return frozen
+        for finding in FINDINGS
+    }
+
+
+def freeze_finding(
+    calibration: pd.DataFrame,
+    finding: Finding,
+    scales: ScalesParams,
+    params: EvaluateParams,
+    rule: CutoffRule,
+    *,
+    per_level: bool = False,
+) -> FrozenCutoff:
+    """The cut-off of one finding by one rule."""
+    data = pairs(calibration, finding.target, per_level=per_level)
+    return freeze_cutoff(
+        finding.truth(data.truth, scales),
+        data.predicted,
+        rule,
+        reference_cut=finding.reference_cut(scales),
+        minimum_class=params.minimum_class_patients,
+    )
 
 
 def patient_metrics(
@@ -75,38 +107,52 @@ def patient_metrics(
 ) -> dict[str, Metric]:
     """All metrics of one set of patients, one row each."""
     metrics: dict[str, Metric] = {}
-    confidence = params.confidence
+    confidence, how = params.confidence, params.resampling
     for target, unit in UNITS.items():
-        truth, predicted, names = data = pairs(patients, target)
+        truth, predicted, names = pairs(patients, target)
         low, high = limits_of_agreement(truth, predicted, confidence)
         slope, intercept = calibration_line(truth, predicted, confidence)
         metrics |= {
             f"{target}.pearson_r": pearson_r(truth, predicted, confidence),
-            f"{target}.mae{unit}": _error(mean_absolute_error, data, params.resampling),
-            f"{target}.rmse{unit}": _error(root_mean_square_error, data, params.resampling),
+            **_errors(target, predicted - truth, names, how),
             f"{target}.bias{unit}": bias(truth, predicted, confidence),
             f"{target}.loa_low{unit}": low,
             f"{target}.loa_high{unit}": high,
             f"{target}.calibration_slope": slope,
             f"{target}.calibration_intercept{unit}": intercept,
         }
-    hu = patients["trabecular_hu"].to_numpy(dtype=np.float64)
-    truth, predicted, names = pairs(patients, "tbs")
-    if np.isfinite(hu).all() and len(names) == len(hu):
+    judged = known(patients, "tbs")
+    hu = judged["trabecular_hu"].to_numpy(dtype=np.float64)
+    truth, predicted, _ = pairs(judged, "tbs")
+    if np.isfinite(hu).all():
         metrics["tbs.partial_r_given_hu"] = partial_r(truth, predicted, hu, confidence)
     for finding in FINDINGS:
-        data = pairs(patients, finding.target)
-        positive = finding.truth(data.truth, scales)
-        called = _called(finding, data.predicted, cutoffs[finding.name].value)
-        n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-        sensitivity = wilson(int((called & positive).sum()), n_positive, confidence, n_positive)
-        specificity = wilson(int((~called & ~positive).sum()), n_negative, confidence, n_positive)
-        metrics |= {
-            f"{finding.name}.auc": auc(positive, -data.predicted, confidence),
-            f"{finding.name}.sensitivity": sensitivity,
-            f"{finding.name}.specificity": specificity,
-        }
+        metrics |= finding_metrics(patients, finding, cutoffs[finding.name].value, scales, confidence)
     return metrics
+
+
+def finding_metrics(
+    patients: pd.DataFrame, finding: Finding, cutoff: float, scales: ScalesParams, confidence: float
+) -> dict[str, Metric]:
+    """AUC, and how calling the finding at `cutoff` does, one row per patient."""
+    data = pairs(patients, finding.target)
+    positive = finding.truth(data.truth, scales)
+    metrics = {f"{finding.name}.auc": auc(positive, -data.predicted, confidence)}
+    called = finding.called(data.predicted, cutoff)
+    for part, metric in four_shares(called, positive, confidence).items():
+        metrics[f"{finding.name}.{part}"] = metric
+    return metrics
+
+
+def four_shares(
+    called: NDArray[np.bool_], positive: NDArray[np.bool_], confidence: float
+) -> dict[str, Metric]:
+    """Sensitivity, specificity, PPV and NPV over (n,) patients, Wilson's intervals."""
+    with_it = int(positive.sum())
+    return {
+        part: wilson(int((hit & among).sum()), int(among.sum()), confidence, with_it)
+        for part, hit, among in _parts(called, positive)
+    }
 
 
 def vertebra_metrics(
@@ -117,79 +163,132 @@ def vertebra_metrics(
 ) -> dict[str, Metric]:
     """All metrics over vertebrae, intervals by resampling patients: vertebrae of one patient are alike.
 
-    Findings are judged against the L1-L4 reference, as in the paper; single levels have none here.
+    Findings of a vertebra are judged by its own DXA value against the L1-L4 cuts; single levels have none here.
     """
     metrics: dict[str, Metric] = {}
     how = params.resampling
     for target, unit in UNITS.items():
-        data = pairs(levels, target, per_level=True)
-        truth, predicted, names = data
-        metrics |= {
-            f"{target}.pearson_r": bootstrap(
-                _of(plain_pearson_r, truth, predicted), names, how, why_undefined="a side is constant"
-            ),
-            f"{target}.mae{unit}": _error(mean_absolute_error, data, how),
-            f"{target}.rmse{unit}": _error(root_mean_square_error, data, how),
-            f"{target}.bias{unit}": _error(_mean_difference, data, how),
-        }
+        truth, predicted, names = pairs(levels, target, per_level=True)
+        metrics |= _pooled_agreement(target, unit, truth, predicted, names, how)
     for finding in FINDINGS:
         data = pairs(levels, finding.target, per_level=True)
         positive = finding.truth(data.truth, scales)
-        called = _called(finding, data.predicted, cutoffs[finding.name].value)
-        for name, statistic in (
-            ("auc", _of(plain_auc, positive, -data.predicted)),
-            ("sensitivity", _of(_share_of, called, positive)),
-            ("specificity", _of(_share_of, ~called, ~positive)),
-        ):
-            metrics[f"{finding.name}.{name}"] = bootstrap(
-                statistic,
-                data.patients,
-                how,
-                positives=int(positive.sum()),
-                why_undefined="one class only",
-            )
+        called = finding.called(data.predicted, cutoffs[finding.name].value)
+        metrics |= {
+            f"{finding.name}.{part}": metric
+            for part, metric in pooled_finding(called, positive, -data.predicted, data.patients, how).items()
+        }
     return metrics
 
 
+def pooled_finding(
+    called: NDArray[np.bool_],
+    positive: NDArray[np.bool_],
+    score: NDArray[np.float64],
+    patients: list[str],
+    how: Resampling,
+) -> dict[str, Metric]:
+    """AUC and the four shares over rows that share patients, by resampling patients."""
+
+    def counted(hit: NDArray[np.bool_], among: NDArray[np.bool_]) -> Callable[[Resamples], Floats]:
+        return lambda drawn: resampled.share(drawn, hit, among)
+
+    statistics = {
+        "auc": (lambda drawn: resampled.auc(drawn, positive, score)),
+        **{part: counted(hit, among) for part, hit, among in _parts(called, positive)},
+    }
+    return {
+        part: bootstrap_at_once(
+            statistic,
+            patients,
+            how,
+            positives=int(positive.sum()),
+            why_undefined="one class only" if part == "auc" else "nobody to count",
+        )
+        for part, statistic in statistics.items()
+    }
+
+
 def gain_in_r(network: pd.DataFrame, baseline: pd.DataFrame, target: str, how: Resampling) -> Metric:
-    """Pearson r of the network minus that of a baseline on the same patients, resampled together."""
-    joined = network.merge(
-        baseline[["patient", TARGETS[target][0]]], on="patient", suffixes=("", "_baseline")
-    )
-    ours = pairs(joined, target)
-    theirs = joined[f"{TARGETS[target][0]}_baseline"].to_numpy(dtype=np.float64)
-
-    def difference(rows: NDArray[np.int64]) -> float | None:
-        r_ours = plain_pearson_r(ours.truth[rows], ours.predicted[rows])
-        r_theirs = plain_pearson_r(ours.truth[rows], theirs[rows])
-        return None if r_ours is None or r_theirs is None else r_ours - r_theirs
-
-    return bootstrap(
-        difference,
-        ours.patients,
+    """Pearson r of the network minus that of a baseline on the patients that both judge, resampled together."""
+    truth, ours, theirs, names = matched(network, baseline, target)
+    return bootstrap_at_once(
+        lambda drawn: resampled.pearson_r(drawn, truth, ours) - resampled.pearson_r(drawn, truth, theirs),
+        names,
         how,
         why_undefined="one of the two correlations is not defined",
-        method="paired bootstrap over patients",
+        method=PAIRED,
     )
 
 
-def _called(finding: Finding, predicted: NDArray[np.float64], cut: float) -> NDArray[np.bool_]:
-    """As `models.decision` calls it: BMD at or below the cut-off, TBS below it."""
-    return predicted <= cut if finding.target == "bmd" else predicted < cut
+def matched(
+    first: pd.DataFrame, second: pd.DataFrame, target: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], list[str]]:
+    """(n,) reference values, both tables' estimates, and patients, of those who are judged in both."""
+    estimate = TARGETS[target][0]
+    joined = known(first, target).merge(
+        second[["patient", estimate]], on="patient", suffixes=("", "_of_second")
+    )
+    data = pairs(joined, target)
+    return (
+        data.truth,
+        data.predicted,
+        joined[f"{estimate}_of_second"].to_numpy(dtype=np.float64),
+        data.patients,
+    )
 
 
-def _error(function, data: Pairs, how: Resampling) -> Metric:  # type: ignore[no-untyped-def]
-    return bootstrap(_of(function, data.truth, data.predicted), data.patients, how, why_undefined="no pairs")
+def _errors(
+    target: str, difference: NDArray[np.float64], names: list[str], how: Resampling
+) -> dict[str, Metric]:
+    unit = UNITS[target]
+    return {
+        f"{target}.mae{unit}": bootstrap_at_once(
+            lambda drawn: resampled.mean(drawn, np.abs(difference)), names, how, why_undefined="no pairs"
+        ),
+        f"{target}.rmse{unit}": bootstrap_at_once(
+            lambda drawn: resampled.root_mean_square(drawn, difference), names, how, why_undefined="no pairs"
+        ),
+    }
 
 
-def _of(function, first, second):  # type: ignore[no-untyped-def]
-    """A statistic of row numbers from a function of two arrays."""
-    return lambda rows: function(first[rows], second[rows])
+def _pooled_agreement(
+    target: str,
+    unit: str,
+    truth: NDArray[np.float64],
+    predicted: NDArray[np.float64],
+    names: list[str],
+    how: Resampling,
+) -> dict[str, Metric]:
+    difference = predicted - truth
+
+    def limit(side: int, drawn: Resamples) -> NDArray[np.float64]:
+        return resampled.limits(drawn, difference, WITHIN_95)[side]
+
+    def line(part: int, drawn: Resamples) -> NDArray[np.float64]:
+        return resampled.line(drawn, predicted, truth)[part]
+
+    statistics = {
+        f"{target}.pearson_r": lambda drawn: resampled.pearson_r(drawn, truth, predicted),
+        f"{target}.bias{unit}": lambda drawn: resampled.mean(drawn, difference),
+        f"{target}.loa_low{unit}": lambda drawn: limit(0, drawn),
+        f"{target}.loa_high{unit}": lambda drawn: limit(1, drawn),
+        f"{target}.calibration_slope": lambda drawn: line(0, drawn),
+        f"{target}.calibration_intercept{unit}": lambda drawn: line(1, drawn),
+    }
+    return _errors(target, difference, names, how) | {
+        name: bootstrap_at_once(statistic, names, how, why_undefined="a side is constant")
+        for name, statistic in statistics.items()
+    }
 
 
-def _mean_difference(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    return float((predicted - truth).mean())
-
-
-def _share_of(called: NDArray[np.bool_], among: NDArray[np.bool_]) -> float | None:
-    return float(called[among].mean()) if among.any() else None
+def _parts(
+    called: NDArray[np.bool_], positive: NDArray[np.bool_]
+) -> Iterable[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Name of a share, what is counted, and among whom."""
+    return (
+        ("sensitivity", called, positive),
+        ("specificity", ~called, ~positive),
+        ("ppv", positive, called),
+        ("npv", ~positive, ~called),
+    )

@@ -4,37 +4,46 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
 from models import decision
-from models.bone_reference import ScalesParams
+from models.bone_reference import ScalesParams, young_adult_mean_g_cm2
 from models.crop_store import SPLITS
 from models.errors import InputError
-from models.evaluation.answers import DataIdentity, decision_rules, flagging, interval_coverage
-from models.evaluation.baselines import BASELINES, baseline_predictions
-from models.evaluation.calibration import conformal_half_width
-from models.evaluation.findings import FINDINGS
+from models.evaluation.answers import DataIdentity, decision_rules
+from models.evaluation.beside import judge_beside
+from models.evaluation.calibration import FrozenCutoff, conformal_half_width
+from models.evaluation.decision_curve import decision_curves
+from models.evaluation.findings import FINDINGS, alternative_findings
+from models.evaluation.flag_comparison import flag_rules
+from models.evaluation.flag_rule import any_finding, flags, freeze_hu_rule
 from models.evaluation.frozen_rules import frozen_with_model
 from models.evaluation.measures import (
     UNITS,
+    finding_metrics,
     freeze_cutoffs,
-    gain_in_r,
+    freeze_finding,
+    known,
     pairs,
-    patient_metrics,
     vertebra_metrics,
 )
 from models.evaluation.metric import Metric, undefined
+from models.evaluation.paper_protocol import paper_protocol
 from models.evaluation.published import published_figures
 from models.evaluation.report_file import (
     Counts,
     EvaluationReport,
     FrozenOnCalibration,
     ModelIdentity,
+    NamedMetrics,
+    Subgroup,
 )
-from models.evaluation.settings import EvaluateParams
+from models.evaluation.settings import CutoffRule, EvaluateParams
+from models.evaluation.subgroups import group_metrics, subgroups
 from models.evaluation.tables import MeasuredTables, measured_tables
+from models.evaluation.vendors import worst_vendor
 
 STATEMENTS = {
     "simulated": "Measured on simulated phantoms - not clinical evidence",
@@ -78,6 +87,7 @@ def evaluate(
     params: EvaluateParams,
     test_looks: int | None = None,
     frozen_rules: decision.DecisionRules | None = None,
+    latents: pd.DataFrame | None = None,
 ) -> Evaluation:
     """Judge one model.
 
@@ -92,6 +102,9 @@ def evaluate(
     frozen_rules
         Of a model that is judged on other data than its own: its cut-offs and intervals, instead of freezing
         any on this data; calibration patients are then not needed.
+    latents
+        Of a simulated cohort: its hidden causes, one row per patient with a column `patient` as in `crops`, for
+        the ceiling (see `models.evaluation.baselines.ceiling_predictions`).
 
     Raises
     ------
@@ -99,24 +112,26 @@ def evaluate(
         Nobody in the test split; too few calibration patients; a damaged table of predictions. A metric that
         is not defined never raises: it carries its reason.
     """
-    tables = measured_tables(crops, params.minimum_levels)
+    tables = measured_tables(crops, params.minimum_levels, scales)
     patients = tables.patients
     calibration, test = (patients[patients["split"] == split] for split in ("calibration", "test"))
     if test.empty:
         raise TestSetEmptyError("the crop store has no test patient with enough levels; add patients")
     judged = set(patients["patient"])
     levels = tables.levels[tables.levels["patient"].isin(judged)]
+    test_levels, calibration_levels = (levels[levels["split"] == split] for split in ("test", "calibration"))
     if frozen_rules is None:
-        frozen = _freeze(calibration, levels[levels["split"] == "calibration"], scales, params)
+        frozen = _freeze(calibration, calibration_levels, scales, params)
         rules = decision_rules(patients, frozen, data, versions, scales, params)
     else:
         frozen, rules = frozen_with_model(frozen_rules), frozen_rules
-    half_widths = {"bmd": frozen.bmd_half_width_g_cm2, "tbs": frozen.tbs_half_width}
-    test_levels = levels[levels["split"] == "test"]
-    of_network = patient_metrics(test, frozen.patient, scales, params)
-    of_network |= interval_coverage(test, half_widths, params.confidence)
-    of_network |= flagging(test, test_levels, rules, scales, params.confidence)
-    judged_baselines, baseline_metrics, gains = _beside(patients, test, of_network, scales, params)
+        calibration = calibration.iloc[:0]  # whoever is called so here froze nothing
+    test = test.assign(flagged=flags(test, test_levels, rules))
+    hu_rules = _hu_rules(calibration, calibration_levels, rules, scales, params)
+    frozen = frozen.model_copy(update={"hu_rule_hu": hu_rules["hu"]})
+    of_network = group_metrics(test, frozen.patient, frozen, scales, params)
+    groups = subgroups(test, frozen, scales, params)
+    beside = judge_beside(patients, latents, list(of_network), scales, params)
     report = EvaluationReport(
         schema_version=2,
         statement=STATEMENTS[data.kind],
@@ -129,68 +144,102 @@ def evaluate(
         confidence=params.confidence,
         counts=_counts(crops, tables, levels, test, scales),
         frozen=frozen,
-        patient=of_network,
-        vertebra=vertebra_metrics(test_levels, frozen.vertebra, scales, params),
-        by_vendor={
-            str(vendor): patient_metrics(rows, frozen.patient, scales, params)
-            for vendor, rows in test.groupby("vendor", sort=True)
+        patient={
+            **of_network,
+            **worst_vendor(test, params.subgroups.minimum_patients, params.resampling),
         },
-        baselines=baseline_metrics,
-        gains=gains,
+        vertebra=vertebra_metrics(test_levels, frozen.vertebra, scales, params),
+        by_vendor={vendor: _spelt_out(group, list(of_network)) for vendor, group in groups["vendor"].items()},
+        baselines=beside.metrics,
+        gains=beside.gains,
         paper=published_figures(params.confidence),
         scales=scales,
+        paper_protocol=paper_protocol(test_levels, scales, params.resampling),
+        alternatives=_alternatives(test, frozen.alternatives, scales, params),
+        subgroups=groups,
+        flag_rules=flag_rules(test, hu_rules, scales, params),
+        decision_curves=decision_curves(calibration, test, scales, params),
         figures=(),
-        notes=_notes(frozen, own=frozen_rules is None),
+        notes=_notes(frozen, scales, own=frozen_rules is None),
     )
-    return Evaluation(report, tables, judged_baselines, rules)
+    return Evaluation(report, tables, beside.tables, rules)
 
 
 def _freeze(
     calibration: pd.DataFrame, levels: pd.DataFrame, scales: ScalesParams, params: EvaluateParams
 ) -> FrozenOnCalibration:
     """Cut-offs and interval widths from calibration patients and their levels."""
+    data = {target: pairs(calibration, target) for target in UNITS}
     half_widths = {
-        target: conformal_half_width(data_of.truth, data_of.predicted, params.interval_coverage)
-        for target, data_of in ((name, pairs(calibration, name)) for name in UNITS)
+        target: conformal_half_width(found.truth, found.predicted, params.interval_coverage)
+        for target, found in data.items()
     }
+    youden = CutoffRule(method="youden")
     return FrozenOnCalibration(
         patient=freeze_cutoffs(calibration, scales, params),
         vertebra=freeze_cutoffs(levels, scales, params, per_level=True),
+        alternatives={
+            finding.name: freeze_finding(calibration, finding, scales, params, youden)
+            for finding in alternative_findings(scales)
+        },
         bmd_half_width_g_cm2=half_widths["bmd"],
         tbs_half_width=half_widths["tbs"],
         interval_coverage=params.interval_coverage,
+        interval_method="split conformal, absolute residuals (crepes)",
+        interval_patients={target: len(found.truth) for target, found in data.items()},
     )
 
 
-def _beside(
-    patients: pd.DataFrame,
-    test: pd.DataFrame,
-    of_network: dict[str, Metric],
+def _hu_rules(
+    calibration: pd.DataFrame,
+    levels: pd.DataFrame,
+    rules: decision.DecisionRules,
     scales: ScalesParams,
     params: EvaluateParams,
-) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, Metric]], dict[str, dict[str, Metric]]]:
-    """Baselines' tables and metrics, and the network's gains over them."""
-    kept: dict[str, pd.DataFrame] = {}
-    metrics: dict[str, dict[str, Metric]] = {}
-    gains: dict[str, dict[str, Metric]] = {}
-    for baseline in BASELINES:
-        judged = baseline_predictions(patients, baseline)
-        if isinstance(judged, str):
-            metrics[baseline.name] = {
-                name: undefined(judged, len(test), "regression on train patients") for name in of_network
-            }
-            gains[baseline.name] = {
-                f"{target}.pearson_r": undefined(judged, len(test), "paired bootstrap") for target in UNITS
-            }
-            continue
-        own_cutoffs = freeze_cutoffs(judged[judged["split"] == "calibration"], scales, params)
-        of_test = judged[judged["split"] == "test"]
-        kept[baseline.name] = judged
-        metrics[baseline.name] = patient_metrics(of_test, own_cutoffs, scales, params)
-        gains[baseline.name] = {
-            f"{target}.pearson_r": gain_in_r(test, of_test, target, params.resampling) for target in UNITS
-        }
-    return kept, metrics, gains
+) -> dict[str, FrozenCutoff | None]:
+    """Cuts on trabecular HU: Youden's, and the one as sensitive as the network on calibration patients."""
+    if calibration.empty:
+        return {"hu": None, "hu_at_network_sensitivity": None}
+    has, judged = any_finding(calibration, scales, params.flag_on)
+    found = flags(calibration, levels, rules)[has & judged]
+    reached = float(found.mean()) if len(found) else 0.0
+    return {
+        "hu": freeze_hu_rule(calibration, scales, params),
+        "hu_at_network_sensitivity": (
+            freeze_hu_rule(calibration, scales, params, reached) if reached > 0.5 else None
+        ),
+    }
+
+
+def _alternatives(
+    test: pd.DataFrame,
+    cutoffs: dict[str, FrozenCutoff],
+    scales: ScalesParams,
+    params: EvaluateParams,
+) -> dict[str, NamedMetrics]:
+    """The other published cuts, called by Youden's cut-off on calibration patients."""
+    judged = {}
+    for finding in alternative_findings(scales):
+        frozen = cutoffs.get(finding.name)
+        cut = finding.reference_cut(scales)
+        metrics = finding_metrics(
+            test, finding, cut if frozen is None else frozen.value, scales, params.confidence
+        )
+        how = "the published cut as it is" if frozen is None else f"{frozen.value:.3f} ({frozen.method})"
+        judged[finding.name] = NamedMetrics(
+            title=finding.title,
+            says=f"Sensitivity analysis; decides nothing. Called at {how}.",
+            reference_cut=cut,
+            metrics={key.removeprefix(f"{finding.name}."): metric for key, metric in metrics.items()},
+        )
+    return judged
+
+
+def _spelt_out(group: Subgroup, names: list[str]) -> dict[str, Metric]:
+    """The group's metrics; where there are too few patients, every name with that reason."""
+    if group.reason is None:
+        return group.metrics
+    return {name: undefined(group.reason, group.n, "not judged") for name in names}
 
 
 def _counts(
@@ -205,7 +254,9 @@ def _counts(
         counted = grouped[unique].nunique() if unique else grouped.size()
         return {split: int(counted.get(split, 0)) for split in SPLITS}
 
-    total = {"bmd": test["bmd_l1_l4_g_cm2"].to_numpy(), "tbs": test["tbs_l1_l4"].to_numpy()}
+    bmi = test["bmi_kg_m2"]
+    unjudged = test[~test["tbs_judged"]]
+    low, high = scales.tbs_bmi_kg_m2
     return Counts(
         patients=by_split(crops, "patient"),
         vertebrae=by_split(tables.levels),
@@ -217,21 +268,36 @@ def _counts(
             str(key): int(value) for key, value in test["vendor"].value_counts().sort_index().items()
         },
         test_with_finding={
-            finding.name: int(finding.truth(cast(Any, total[finding.target]), scales).sum())
+            finding.name: int(finding.truth(pairs(test, finding.target).truth, scales).sum())
             for finding in FINDINGS
+        },
+        tbs_judged_patients=by_split(known(tables.patients, "tbs")),
+        tbs_not_judged={
+            f"BMI outside {low:g} to {high:g} kg/m2": int(bmi[unjudged.index].notna().sum()),
+            "BMI not known": int(bmi[unjudged.index].isna().sum()),
         },
     )
 
 
-def _notes(frozen: FrozenOnCalibration, *, own: bool) -> tuple[str, ...]:
+def _notes(frozen: FrozenOnCalibration, scales: ScalesParams, *, own: bool) -> tuple[str, ...]:
+    low, high = scales.tbs_bmi_kg_m2
     notes = [
         "Cut-offs and interval widths were frozen on calibration patients, none of them a test patient."
         if own
         else "Cut-offs and interval widths are those frozen with the model; none was chosen on this data.",
-        "Vertebrae are judged against the L1-L4 reference; their intervals resample patients.",
-        "Baselines are regressions fitted on train patients and judged on the same test patients.",
+        "A vertebra has a finding when its own DXA value lies beyond the L1-L4 cut; intervals over vertebrae resample "
+        "patients.",
+        "Baselines are regressions fitted on train patients and judged on the same test patients; where a patient "
+        "lacks a covariate, on those who do not.",
+        f"TBS is judged only where BMI is known and {low:g} to {high:g} kg/m2.",
+        f"Percent of the young adult mean: of {young_adult_mean_g_cm2(scales):.3f} g/cm2"
+        + (f", the peak of {scales.reference.name}; no Japanese mean is set." if _no_yam(scales) else "."),
     ]
     for name, cutoff in frozen.patient.items():
         if cutoff.method.startswith("published"):
             notes.append(f"{name}: {cutoff.method}.")
     return tuple(notes)
+
+
+def _no_yam(scales: ScalesParams) -> bool:
+    return scales.young_adult_mean.mean_g_cm2 is None

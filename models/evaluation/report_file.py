@@ -13,6 +13,7 @@ from models.errors import InputError
 from models.evaluation.calibration import FrozenCutoff
 from models.evaluation.metric import Metric
 from models.evaluation.published import PublishedFigure
+from models.evaluation.saliency_facts import SaliencyFacts
 from models.evaluation.versus_champion import VersusChampion
 from models.params import Section
 
@@ -81,6 +82,8 @@ class FrozenOnCalibration(Section):
         Finding -> cut-off on patients' and on vertebrae's estimates.
     interval_method
         How the half-widths came about, in words.
+    interval_patients
+        Target -> calibration patients behind its half-width; empty when that is not known.
     alternatives
         Alternative finding (`EvaluationReport.alternatives`) -> cut-off on patients' estimates.
     hu_rule_hu
@@ -93,6 +96,7 @@ class FrozenOnCalibration(Section):
     tbs_half_width: float
     interval_coverage: float
     interval_method: str = "split conformal"
+    interval_patients: dict[str, int] = Field(default_factory=dict)
     alternatives: dict[str, FrozenCutoff] = Field(default_factory=dict)
     hu_rule_hu: FrozenCutoff | None = None
 
@@ -157,12 +161,16 @@ class DecisionCurves(Section):
         sent (x), sweeping the cut-off.
     number_needed_to_scan
         Strategy -> DXA scans per patient found (y) against sensitivity (x).
+    n, positives
+        Test patients whose covariates are all known, and those of them with the finding.
     reason
         Why there are no curves; None when there are.
     """
 
     finding: str
     title: str
+    n: int = Field(default=0, ge=0)
+    positives: int = Field(default=0, ge=0)
     net_benefit: dict[str, Curve] = Field(default_factory=dict)
     scans: dict[str, Curve] = Field(default_factory=dict)
     number_needed_to_scan: dict[str, Curve] = Field(default_factory=dict)
@@ -204,6 +212,8 @@ class EvaluationReport(Section):
         Published figures for comparison.
     versus_champion
         Challenger minus champion, paired; None without a champion (and in the champion's own report).
+    saliency
+        Whether the model looks at the vertebral body; None where nobody asked.
     figures
         File names beside the report.
     """
@@ -232,6 +242,7 @@ class EvaluationReport(Section):
     flag_rules: dict[str, NamedMetrics] = Field(default_factory=dict)
     decision_curves: dict[str, DecisionCurves] = Field(default_factory=dict)
     versus_champion: VersusChampion | None = None
+    saliency: SaliencyFacts | None = None
     figures: tuple[str, ...]
     notes: tuple[str, ...]
 

@@ -23,6 +23,29 @@ def root_mean_square(drawn: Resamples, values: Floats) -> Floats:
     return np.sqrt(mean(drawn, values**2))
 
 
+def limits(drawn: Resamples, difference: Floats, deviations: float) -> tuple[Floats, Floats]:
+    """Mean of (n,) differences minus and plus so many standard deviations (of n - 1)."""
+    centre = difference.mean()
+    w, first, second = drawn.sums(
+        np.column_stack([np.ones(len(difference)), difference - centre, (difference - centre) ** 2])
+    ).T
+    middle = first / w
+    sd = np.sqrt(np.maximum(second - w * middle**2, 0) / np.maximum(w - 1, 1))
+    return centre + middle - deviations * sd, centre + middle + deviations * sd
+
+
+def line(drawn: Resamples, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Slope and intercept of the least-squares line of y on x."""
+    cx, cy = x.mean(), y.mean()
+    dx, dy = x - cx, y - cy
+    w, sx, sy, sxx, sxy = drawn.sums(np.column_stack([np.ones(len(x)), dx, dy, dx * dx, dx * dy])).T
+    spread = sxx - sx**2 / w
+    slope = _divided(
+        sxy - sx * sy / w, np.where(spread > _NO_SPREAD * max(float(dx @ dx), 1e-300), spread, 0)
+    )
+    return slope, cy + sy / w - slope * (cx + sx / w)
+
+
 def pearson_r(drawn: Resamples, a: Floats, b: Floats) -> Floats:
     """Pearson correlation of (n,) pairs."""
     if np.ptp(a) == 0 or np.ptp(b) == 0:

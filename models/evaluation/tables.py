@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from models.bone_reference import ScalesParams, device_family, tbs_is_judged
 from models.errors import InputError
 
 PREDICTED = ("bmd_pred_g_cm2", "tbs_pred")
@@ -26,12 +28,15 @@ _MEANS = (
     "pixel_spacing_mm",
     "age_years",
     "bmi_kg_m2",
+    "noise_hu",
 )
-_SAME = ("split", "vendor", "sex", "dxa_device")
+_SAME = ("split", "vendor", "kernel_class", "sex", "dxa_device")
+_LABELS = ("bmd_g_cm2", "tbs")
+_TOTALS = ("bmd_l1_l4_g_cm2", "tbs_l1_l4")
 
 
 class PredictionTableError(InputError):
-    """The table of predictions lacks columns, holds no numbers, or mixes splits."""
+    """The table of predictions cannot be judged; the message says what was found and what is accepted."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class MeasuredTables:
     levels
         One row per patient and level.
     patients
-        One row per patient with enough levels; values of the exam's L1-L4 total, estimates averaged.
+        One row per patient with enough levels; values of the exam's L1-L4 total, estimates averaged;
+        `tbs_judged` says whether TBS is defined for the patient.
     excluded
         Reason in words -> number of patients left out for it.
     """
@@ -53,7 +59,9 @@ class MeasuredTables:
     excluded: dict[str, int]
 
 
-def measured_tables(crops: pd.DataFrame, minimum_levels: int) -> MeasuredTables:
+def measured_tables(
+    crops: pd.DataFrame, minimum_levels: int, scales: ScalesParams | None = None
+) -> MeasuredTables:
     """Average crops over levels, and levels over patients.
 
     Parameters
@@ -63,11 +71,14 @@ def measured_tables(crops: pd.DataFrame, minimum_levels: int) -> MeasuredTables:
         predicted (train, validation) and nowhere else.
     minimum_levels
         Patients with fewer levels are left out, and counted.
+    scales
+        For the BMI range that TBS is judged in; None judges it for everybody.
 
     Raises
     ------
     PredictionTableError
-        Missing columns; a patient in two splits; an estimate that is not a number in calibration or test.
+        Missing columns; a patient in two splits; an estimate that is not a number in calibration or test; a
+        label that is not a number; labels that are all the same; a DXA device whose scale is not known.
     """
     lacking = [name for name in (*_MEANS, *_SAME, "patient", "level") if name not in crops.columns]
     if lacking:
@@ -83,11 +94,16 @@ def measured_tables(crops: pd.DataFrame, minimum_levels: int) -> MeasuredTables:
         raise PredictionTableError(
             f"predictions: {wrong} calibration or test crops have no number as estimate"
         )
+    _require_labels(crops)
     how = dict.fromkeys(_MEANS, "mean") | dict.fromkeys(_SAME, "first")
     levels = crops.groupby(["patient", "level"], sort=True).agg(how).reset_index()
     patients = levels.groupby("patient", sort=True).agg(how)
     patients["levels"] = levels.groupby("patient").size()
     patients = patients.reset_index()
+    patients["tbs_judged"] = (
+        True if scales is None else tbs_is_judged(patients["bmi_kg_m2"].to_numpy(dtype=np.float64), scales)
+    )
+    levels["tbs_judged"] = levels["patient"].map(patients.set_index("patient")["tbs_judged"])
     few = patients["levels"] < minimum_levels
     no_total = patients[["bmd_l1_l4_g_cm2", "tbs_l1_l4"]].isna().any(axis=1)
     excluded = {
@@ -95,3 +111,28 @@ def measured_tables(crops: pd.DataFrame, minimum_levels: int) -> MeasuredTables:
         "no L1-L4 total of BMD or TBS": int((no_total & ~few).sum()),
     }
     return MeasuredTables(levels, patients[~few & ~no_total].reset_index(drop=True), excluded)
+
+
+def _require_labels(crops: pd.DataFrame) -> None:
+    """Refuse labels that nothing can be measured against."""
+    lacking = ~np.isfinite(crops[list(_LABELS)].to_numpy(dtype=np.float64)).all(axis=1)
+    lacking |= np.isinf(crops[list(_TOTALS)].to_numpy(dtype=np.float64)).any(axis=1)
+    if lacking.any():
+        raise PredictionTableError(
+            f"predictions: {int(lacking.sum())} crops have no number as BMD or TBS label; a level without a "
+            "DXA value gets no crop: prepare the crops again"
+        )
+    judged = crops[crops["split"].isin(["calibration", "test"])]
+    for name in (*_LABELS, *_TOTALS):
+        values = judged[name].dropna()
+        if judged["patient"].nunique() > 2 and len(values) and values.nunique() == 1:
+            raise PredictionTableError(
+                f"predictions: {name} is {values.iloc[0]:g} for every calibration and test patient; measured "
+                "values differ: mend the DXA table"
+            )
+    unknown = sorted({str(text) for text in crops["dxa_device"].unique() if device_family(str(text)) is None})
+    if unknown:
+        raise PredictionTableError(
+            f"predictions: DXA device {unknown[0]!r} ({len(unknown)} such) names no known scale; accepted: "
+            "a text with Hologic, Lunar, iDXA or Prodigy"
+        )

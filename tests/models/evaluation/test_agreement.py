@@ -52,8 +52,10 @@ def test_calibration_line_agrees_with_scipy() -> None:
     truth = 0.1 + 0.8 * predicted + rng.normal(0, 0.05, 30)
     fit = stats.linregress(predicted, truth)
     half = stats.t.ppf(0.975, 28) * fit.stderr
-    ours = calibration_line(truth, predicted)
-    assert (ours.value, ours.low, ours.high) == pytest.approx((fit.slope, fit.slope - half, fit.slope + half))
+    slope, intercept = calibration_line(truth, predicted)
+    assert (slope.value, slope.low, slope.high) == pytest.approx(
+        (fit.slope, fit.slope - half, fit.slope + half)
+    )
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (10, 10), (7, 9), (1, 1), (45, 52)])
@@ -68,5 +70,6 @@ def test_degenerate_cases_carry_a_reason() -> None:
     one = np.array([1.0])
     assert bias(one, one).reason
     assert all(limit.reason for limit in limits_of_agreement(one, one))
-    assert calibration_line(np.array([1.0, 2, 3]), np.full(3, 0.7)).reason == "the predictions are constant"
+    for metric in calibration_line(np.array([1.0, 2, 3]), np.full(3, 0.7)):
+        assert metric.reason == "the predictions are constant"
     assert wilson(0, 0).value is None

@@ -123,18 +123,20 @@ def test_the_constant_baseline_has_no_r_and_no_gain_but_errors(evaluation: Evalu
     assert evaluation.report.baselines["constant"]["bmd.mae_g_cm2"].value is not None
 
 
-def test_a_covariate_missing_on_a_test_patient_takes_that_baseline_away_with_its_reason(
-    crops: pd.DataFrame,
+@pytest.mark.parametrize(("lacking", "judged"), [(1, True), (10, False)])
+def test_a_covariate_that_few_lack_leaves_them_out_and_one_that_many_lack_takes_the_baseline_away(
+    crops: pd.DataFrame, lacking: int, judged: bool
 ) -> None:
     crops = crops.copy()
-    crops.loc[crops["patient"] == crops.loc[crops["split"] == "test", "patient"].iloc[0], "bmi_kg_m2"] = (
-        np.nan
-    )
+    who = crops.loc[crops["split"] == "test", "patient"].unique()[:lacking]
+    crops.loc[crops["patient"].isin(who), "bmi_kg_m2"] = np.nan
     report = _evaluate(crops).report
-    assert "1 calibration or test patients lack" in str(
-        report.baselines["hu_age_sex_bmi"]["bmd.pearson_r"].reason
-    )
-    assert report.baselines["hu"]["bmd.pearson_r"].value is not None
+    metric = report.baselines["hu_age_sex_bmi"]["bmd.pearson_r"]
+    if judged:
+        assert metric.n == report.gains["hu_age_sex_bmi"]["bmd.pearson_r"].n == 27
+    else:
+        assert "10 calibration or test patients lack one of" in str(metric.reason)
+    assert report.baselines["hu"]["bmd.pearson_r"].n == 28
 
 
 def test_a_constant_model_gives_reasons_and_never_a_silent_zero(tmp_path: Path) -> None:
