@@ -5,7 +5,7 @@ the body and once everywhere else:
 
 average  the mean crop of all other patients at this level: what is this patient's own is taken away, density and
          structure alike
-donor    the crop of one other patient: both pictures are spines that could be
+donor    the crop of the other patient whose scan is most alike: both pictures are spines that could be
 
 The measure is how much more the answer moves when it is the body that is replaced.
 """
@@ -29,7 +29,7 @@ from models.network_config import ACQUISITION
 
 REPLACEMENTS = {
     "average": "the mean of all other patients' crops at this level",
-    "donor": "the same level of one other patient",
+    "donor": "the same level of the other patient whose scan is most alike (vendor, kernel, thickness, kVp)",
 }
 
 
@@ -129,15 +129,30 @@ def _drawn(
     for number, patient in enumerate(patients):
         levels = sorted(nearest[patient].index)
         level = levels[number % len(levels)]
-        others = np.roll(patients, -number - 1)[:-1]
-        donor = next((other for other in others if (other, level) in nearest.index), None)
+        donor = _donor(chosen, patient, level, nearest)
         if donor is not None:
-            rows.append((patient, level, int(nearest[patient][level]), int(nearest[donor][level])))
+            rows.append((patient, level, int(nearest[patient][level]), donor))
     if not rows:
         raise OcclusionError(
             f"split {split}: {len(patients)} patients; at least 2 with a common level are needed"
         )
     return pd.DataFrame(rows, columns=["patient", "level", "row", "donor"]), nearest
+
+
+def _donor(chosen: pd.DataFrame, patient: str, level: str, nearest: pd.Series) -> int | None:
+    """Row number of the crop of this level whose scan is most like the patient's own.
+
+    Vendor and kernel class count most, then slice thickness, pixel spacing and tube voltage (logarithms): noise and
+    sharpness then agree, and what differs is the patient.
+    """
+    rows = nearest.xs(level, level=1).drop(patient)
+    if rows.empty:
+        return None
+    own, others = chosen.loc[nearest[patient][level]], chosen.loc[rows]
+    unlike = sum(2.0 * (others[name] != own[name]) for name in ("vendor", "kernel_class"))
+    for name in ACQUISITION:
+        unlike = unlike + np.log(others[name].astype(float) / float(own[name])).abs()
+    return int(unlike.idxmin())
 
 
 def _means(network: BoneNet, store: CropStore, nearest: pd.Series) -> dict[str, tuple[Tensor, int]]:

@@ -13,7 +13,8 @@ from models.artefact import LoadedModel, save_model
 from models.body_region import body_mask, body_weight
 from models.crop_store import CropGeometry, CropStore, open_crop_store
 from models.evaluation.bootstrap import Resampling
-from models.evaluation.saliency_facts import SaliencyFacts, saliency_facts
+from models.evaluation.saliency_facts import SaliencyFacts
+from models.evaluation.saliency_measure import measure_saliency
 from models.network import BoneNet
 from models.occlusion import OcclusionError, occlude
 from models.saliency import attribute
@@ -55,7 +56,7 @@ def _trained(store: CropStore, folder: Path) -> LoadedModel:
 @pytest.fixture(scope="module")
 def facts(store: CropStore, tmp_path_factory: pytest.TempPathFactory) -> SaliencyFacts:
     model = _trained(store, tmp_path_factory.mktemp("model") / "m")
-    return saliency_facts(model, store, HOW)[0]
+    return measure_saliency(model, store, HOW)[0]
 
 
 def test_the_body_lies_where_crops_were_cut_around_it() -> None:
@@ -120,7 +121,7 @@ def test_a_model_that_learnt_a_mark_beside_a_masked_body_is_found_out(
     make_store(tmp_path / "store", patients=120, offsets_mm=(0.0,))
     np.save(tmp_path / "store" / "hu.npy", hu)
     marked = open_crop_store(tmp_path / "store")
-    facts, _ = saliency_facts(_trained(marked, tmp_path / "model"), marked, HOW)
+    facts, _ = measure_saliency(_trained(marked, tmp_path / "model"), marked, HOW)
     assert not facts.reached["bmd"]
     assert (facts.metrics["bmd.average"].value or 0.0) < 1.0
 
