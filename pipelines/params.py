@@ -17,6 +17,7 @@ from models.bone_reference import ScalesParams
 from models.errors import ParameterError
 from models.params import PROFILES, Section, parse_section, read_params_file
 from monitoring.params import MonitorParams
+from pipelines.study.params import StudyParams
 
 SECTIONS: dict[str, type[Section]] = {
     "simulate": SimulateParams,
@@ -29,6 +30,7 @@ SECTIONS: dict[str, type[Section]] = {
     "gate": GateParams,
     "deploy": DeployParams,
     "monitor": MonitorParams,
+    "study": StudyParams,
 }
 
 

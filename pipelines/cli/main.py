@@ -42,7 +42,7 @@ COMMANDS = {
     "drift": "drift",
     "doctor": "doctor",
 }
-GROUPS = {"serve": "serve", "dashboard": "dashboard", "cohort": "cohort"}
+GROUPS = {"serve": "serve", "dashboard": "dashboard", "cohort": "cohort", "study": "study"}
 
 
 def build() -> Callable[..., Any]:

@@ -1,0 +1,100 @@
+"""One training of a study: kept when done, resumed when interrupted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from models.artefact import LoadedModel, load_model, save_model
+from models.crop_store import CropStore
+from models.prediction import predict_store
+from models.train_params import TrainParams
+from models.training import fit
+from models.training_history import EpochRecord
+from pipelines.stage_progress import StageProgress
+from pipelines.study.plan import key_of
+from pipelines.study.stages import stage
+
+MODEL, CHECKPOINT, PREDICTIONS = "model", "checkpoint.pt", "predictions.parquet"
+
+
+class _Reporter:
+    """Epochs and batches of a training to a stage's progress."""
+
+    def __init__(self, progress: StageProgress) -> None:
+        self.progress, self.batches, self.epochs, self.latest = progress, 0, 0, ""
+
+    def started(self, epochs: int, batches: int, crops: int, device: str) -> None:
+        self.epochs, self.batches = epochs, batches
+
+    def batch(self, epoch: int, batch: int, loss: float) -> None:
+        done, total = (epoch - 1) * self.batches + batch, self.epochs * self.batches
+        self.progress(done, total, f"epoch {epoch} of at most {self.epochs}{self.latest}")
+
+    def epoch(self, record: EpochRecord) -> None:
+        self.latest = f", validation loss {record.validation_loss:.4f}"
+
+
+def trained(
+    store: CropStore, params: TrainParams, folder: Path, name: str, console: Console, commit: str | None
+) -> LoadedModel:
+    """The model of this store and these parameters.
+
+    Raises
+    ------
+    OsteoGateError
+        What training refuses: patients in two splits, labels that are not numbers, constant targets, ...
+    """
+    # which patients, not the version of the whole cohort alone: a vendor may be left out
+    key = key_of(store.header.data_version, _content(store), params.model_dump(mode="json"))
+
+    def work(folder: Path) -> None:
+        with StageProgress(console, name) as progress:
+            model = fit(
+                store, params, reporter=_Reporter(progress), checkpoint=folder / CHECKPOINT, resume=True
+            )
+        save_model(model, folder / MODEL, git_commit=commit)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+
+    if not stage(folder, key, work):
+        console.print(f"{name}: kept", highlight=False)
+    return load_model(folder / MODEL)
+
+
+def predicted(
+    model: LoadedModel, store: CropStore, splits: tuple[str, ...], folder: Path, name: str, console: Console
+) -> pd.DataFrame:
+    """Index rows of these splits with the model's estimates.
+
+    Raises
+    ------
+    GeometryMismatchError
+        Store and model differ in crop geometry.
+    """
+    key = key_of(model.card.weights_sha256, store.header.data_version, _content(store), splits)
+
+    def work(folder: Path) -> None:
+        with StageProgress(console, name):
+            predict_store(model, store, splits).to_parquet(folder / PREDICTIONS, index=False)
+
+    stage(folder, key, work)
+    return pd.read_parquet(folder / PREDICTIONS)
+
+
+def without_vendor(store: CropStore, vendor: str) -> CropStore:
+    """The store as if no patient had been on this vendor's scanners; pixels are shared."""
+    return replace(store, index=store.index[store.index["vendor"] != vendor])
+
+
+def only_vendor(store: CropStore, vendor: str) -> CropStore:
+    """The patients of one vendor."""
+    return replace(store, index=store.index[store.index["vendor"] == vendor])
+
+
+def _content(store: CropStore) -> str:
+    """Hash of the index: patients, splits, labels."""
+    return f"{int(np.bitwise_xor.reduce(pd.util.hash_pandas_object(store.index).to_numpy())):x}-{len(store.index)}"
