@@ -75,12 +75,14 @@ def to_pixels(planes: FloatArray, places_mm: FloatArray, pixels_mm: FloatArray, 
     """Linear interpolation of (K, h, w) along rows (axis 1) or columns (axis 2) to the pixel centres."""
     step = float(places_mm[1] - places_mm[0])
     position = np.clip((pixels_mm - places_mm[0]) / step, 0.0, places_mm.size - 1.0)
-    lower = np.minimum(position.astype(np.int64), places_mm.size - 2)
-    share = position - lower
     if axis == 1:
-        out = planes[:, lower] * (1.0 - share)[:, None]
-        out += planes[:, lower + 1] * share[:, None]
+        lower = np.minimum(position.astype(np.int64), places_mm.size - 2)
+        share = (position - lower)[:, None]
+        out = np.empty((planes.shape[0], pixels_mm.size, planes.shape[2]))
+        for plane, target in zip(planes, out, strict=True):
+            np.multiply(plane[lower], 1.0 - share, out=target)
+            target += plane[lower + 1] * share
         return out
-    out = planes[:, :, lower] * (1.0 - share)
-    out += planes[:, :, lower + 1] * share
-    return out
+    weights = np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(places_mm.size)[None, :]))
+    flat = planes.reshape(-1, planes.shape[2]) @ weights.T
+    return np.asarray(flat.reshape(*planes.shape[:2], pixels_mm.size))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from components.simulate_cohort import constants as c
 from components.simulate_cohort.abdomen import Enhancement
 from components.simulate_cohort.attenuation import HuTable, hu_table
-from components.simulate_cohort.ct_noise import add_noise
+from components.simulate_cohort.ct_noise import noise_slices
 from components.simulate_cohort.implants import add_streaks, build_implants
 from components.simulate_cohort.mineral_box import MineralBox
 from components.simulate_cohort.mineral_field import MARGIN_MM, MineralField
@@ -154,10 +154,7 @@ def render(
         add_streaks(field, volume, implants, z, y, x)
     if tilt_deg != 0.0:
         volume, labels = _lean(volume, labels, tilt_deg, pixel, acquisition.protocol.slice_spacing_mm)
-    volume *= acquisition.scale
-    volume += acquisition.offset_hu
-    add_noise(rng, volume, acquisition.noise_sd_hu, pixel, acquisition.psf_sigma_mm)
-    hu = np.clip(np.rint(volume), -1024, MAX_HU).astype(np.int16)
+    hu = _calibrated(volume, acquisition, rng)
     offset = np.array(acquisition.isocentre_mm)
     lean = np.deg2rad(tilt_deg)
     row_step = np.array([0.0, np.cos(lean), np.sin(lean)]) * pixel
@@ -169,6 +166,27 @@ def render(
     affine[:3, 2] = (pixel, 0.0, 0.0)
     affine[:3, 3] = first
     return CtImage(hu, affine, labels, offset)
+
+
+def _calibrated(volume: FloatArray, acquisition: Acquisition, rng: np.random.Generator) -> NDArray[np.int16]:
+    """The scanner's own scale and noise, slice by slice, rounded only at the end."""
+    hu = np.empty(volume.shape, dtype=np.int16)
+    noise = noise_slices(
+        rng,
+        volume.shape[0],
+        acquisition.matrix,
+        acquisition.noise_sd_hu,
+        acquisition.pixel_spacing_mm,
+        acquisition.psf_sigma_mm,
+    )
+    for exact, stored, grain in zip(volume, hu, noise, strict=True):
+        exact *= acquisition.scale
+        exact += acquisition.offset_hu
+        exact += grain
+        np.rint(exact, out=exact)
+        np.clip(exact, -1024.0, MAX_HU, out=exact)
+        stored[:] = exact
+    return hu
 
 
 def _lean(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft2, rfft2, rfftfreq
@@ -23,19 +25,38 @@ def noise_planes(
     return planes / float(np.sqrt(np.mean(planes * planes)))
 
 
-def add_noise(
-    rng: np.random.Generator, volume: FloatArray, sd_hu: float, pixel_mm: float, psf_sigma_mm: float
-) -> None:
-    """Add noise to (S, H, W) HU in place.
+def noise_slices(
+    rng: np.random.Generator, slices: int, matrix: int, sd_hu: float, pixel_mm: float, psf_sigma_mm: float
+) -> Iterator[FloatArray]:
+    """Noise (matrix, matrix) of one slice after the other; the array is used anew for the next.
 
     Each slice is a random rotation of two shifted planes out of a small independent set: as normal and as
     coloured as fresh noise, at a fraction of the cost; slices repeat one another only shifted.
     """
-    slices, matrix = volume.shape[0], volume.shape[1]
     pool = noise_planes(rng, min(INDEPENDENT_PLANES, max(slices, 2)), matrix, pixel_mm, psf_sigma_mm) * sd_hu
-    for s in range(slices):
+    out = np.empty((matrix, matrix))
+    for _ in range(slices):
         one, two = rng.choice(pool.shape[0], 2, replace=False).tolist()
         angle = float(rng.uniform(0.0, 2.0 * np.pi))
-        for plane, weight in ((one, np.cos(angle)), (two, np.sin(angle))):
+        out.fill(0.0)
+        for plane, weight in ((one, float(np.cos(angle))), (two, float(np.sin(angle)))):
             dy, dx = rng.integers(0, matrix, 2).tolist()
-            volume[s] += np.roll(pool[plane], (dy, dx), axis=(0, 1)) * weight
+            _add_shifted(out, pool[plane], dy, dx, weight)
+        yield out
+
+
+def _add_shifted(out: FloatArray, plane: FloatArray, dy: int, dx: int, weight: float) -> None:
+    """Add a plane rolled by (dy, dx), in four blocks."""
+    for to_y, from_y in (
+        (slice(dy, None), slice(0, out.shape[0] - dy)),
+        (slice(0, dy), slice(-dy or None, None)),
+    ):
+        if dy == 0 and to_y.stop == 0:
+            continue
+        for to_x, from_x in (
+            (slice(dx, None), slice(0, out.shape[1] - dx)),
+            (slice(0, dx), slice(-dx or None, None)),
+        ):
+            if dx == 0 and to_x.stop == 0:
+                continue
+            out[to_y, to_x] += weight * plane[from_y, from_x]

@@ -10,6 +10,9 @@ from io import BytesIO
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless
 
 from components.simulate_cohort.ct import CtImage
@@ -134,6 +137,15 @@ def _common(patient: Patient, header: SeriesHeader, acquisition: Acquisition) ->
     return ds
 
 
+def _encoded_once(common: Dataset) -> Dataset:
+    """The same elements with their values already encoded: a slice then copies bytes instead of encoding them."""
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, False
+    write_dataset(buffer, common)
+    buffer.seek(0)
+    return read_dataset(buffer, is_implicit_VR=False, is_little_endian=True)
+
+
 def series_datasets(
     patient: Patient, header: SeriesHeader, acquisition: Acquisition, image: CtImage, *, tilt_deg: float = 0.0
 ) -> list[Dataset]:
@@ -145,6 +157,7 @@ def series_datasets(
     row = image.affine[:3, 2] / acquisition.pixel_spacing_mm
     column = image.affine[:3, 1] / acquisition.pixel_spacing_mm
     common.ImageOrientationPatient = [f"{value:.6f}".rstrip("0").rstrip(".") for value in (*row, *column)]
+    common = _encoded_once(common)
     stored = (image.hu.astype(np.int32) - RESCALE_INTERCEPT).astype("<i2")
     datasets = []
     for number, k in enumerate(reversed(range(slices)), start=1):

@@ -194,17 +194,18 @@ def build_posterior(
     across = upsample(rng.standard_normal(coarse[1:]) * 0.07, shape[1:])
     along = upsample(rng.standard_normal((coarse[0], coarse[2])) * 0.07, (shape[0], shape[2]))
     # the rest only where there is bone
-    place = np.nonzero(np.maximum(parts.dense, parts.light) > -0.5 * voxel)
-    dense, light = parts.dense[place], parts.light[place]
+    place = np.flatnonzero(np.maximum(parts.dense, parts.light) > -0.5 * voxel)
+    at_z, at_y, at_x = np.unravel_index(place, shape)
+    dense, light = parts.dense.ravel()[place], parts.light.ravel()[place]
     depth = np.maximum(dense, light)
-    u, v, w = grid.u[place], grid.v[place], grid.w[place]
+    u, v, w = (axis.ravel()[place] for axis in (grid.u, grid.v, grid.w))
     radius = wall_radius(u, v, w, vertebra, 0.0)
     in_body = inside((1.0 - radius) * b, voxel) * (np.abs(w) < vertebra.half_mm[2])
     share = inside(depth, voxel) * (1.0 - in_body)
     rind = RIND * np.exp(-np.maximum(depth, 0.0) / RIND_MM)
     cortex = np.where(dense > 0, DENSE_CORE + rind, LIGHT_CORE + rind)
-    uneven = np.exp(across[place[1], place[2]] + along[place[0], place[2]])
+    uneven = np.exp(across[at_y, at_x] + along[at_z, at_x])
     envelope, mineral = np.zeros(shape), np.zeros(shape)
-    envelope[place] = share
-    mineral[place] = np.minimum(density * cortex * uneven, 1500.0) * share
+    envelope.ravel()[place] = share
+    mineral.ravel()[place] = np.minimum(density * cortex * uneven, 1500.0) * share
     return MineralBox("posterior", vertebra.name, grid.x_mm, grid.y_mm, grid.z_mm, voxel, mineral, envelope)

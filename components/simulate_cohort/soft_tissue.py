@@ -81,7 +81,7 @@ def key_planes(
         canvas.ellipse((0.0, behind), (11.5, 10.0), fat)
         canvas.ellipse((0.0, behind), (sac + 1.0, sac), c.ORGAN_HU["thecal sac"])
         _couch(canvas, patient, shift)
-    return z, to_pixels(to_pixels(planes, y, y_mm, axis=1), x, x_mm, axis=2)
+    return z, to_pixels(to_pixels(planes, x, x_mm, axis=2), y, y_mm, axis=1)
 
 
 def _back_mm(patient: Patient) -> float:
