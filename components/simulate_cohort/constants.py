@@ -15,22 +15,20 @@ AGE_MEAN_YEARS, AGE_SD_YEARS = 63.0, 11.0  # spec
 AGE_RANGE_YEARS = (35.0, 88.0)  # spec
 BMI_MEAN, BMI_SD, BMI_RANGE = 27.0, 4.5, (17.5, 44.0)  # spec; range illustrative
 HEIGHT_CM = {"F": (162.0, 6.5), "M": (175.5, 7.0)}  # NHANES 2015-2018 anthropometry, rounded
-VBMD_AT_25_MG_CC = {"F": 185.0, "M": 178.0}  # spec
-# from age, to age, mg/cc a year; spec
+VBMD_AT_25_MG_CC = {"F": 203.0, "M": 212.0}  # spec 185, 178; fit: L1 HU by age (Jang 2019: -2.5 a year)
+# from age, to age, mg/cc a year; spec 0.9, 2.0, 1.05 (women), 1.1 (men); fit: L1 HU by age
 VBMD_LOSS_PER_YEAR = {
-    "F": ((25.0, 48.0, 0.9), (48.0, 58.0, 2.0), (58.0, 120.0, 1.05)),
-    "M": ((25.0, 120.0, 1.1),),
+    "F": ((25.0, 48.0, 1.2), (48.0, 58.0, 3.0), (58.0, 120.0, 1.2)),
+    "M": ((25.0, 120.0, 1.75),),
 }
 VBMD_SD_MG_CC = 29.0  # spec
 CLINICAL_SHIFT_Z = -0.45  # spec (-0.35 to -0.55): a clinic's cohort lies below the population
 VBMD_RANGE_MG_CC = (35.0, 300.0)  # plausible QCT range
 MICRO_CORRELATION = 0.40  # spec: with vBMD
-MICRO_AGE_SLOPE_PER_YEAR = {"F": -0.06, "M": -0.06}  # spec: about 0.05; fit: r(TBS, age)
-MICRO_MEAN = {"F": 0.0, "M": 0.0}  # fit: TBS of men beside women (NHANES)
-DEGENERATION_PER_YEAR, DEGENERATION_SD = (
-    {"F": 0.020, "M": 0.020},
-    0.35,
-)  # illustrative; fit: men's BMD over 70
+MICRO_AGE_SLOPE_PER_YEAR = {"F": -0.068, "M": -0.11}  # spec: about 0.05; fit: TBS by age (NHANES)
+MICRO_MEAN = {"F": 0.0, "M": 0.55}  # fit: TBS of men beside women (NHANES)
+DEGENERATION_PER_YEAR = {"F": 0.020, "M": 0.030}  # from 45 years; illustrative; fit: BMD of men over 70
+DEGENERATION_SD = 0.35  # illustrative
 SHELL_CORRELATION = 0.55  # spec: with vBMD
 LEVEL_VBMD_RATIO = {
     "T12": 1.02,
@@ -79,7 +77,7 @@ RIB_SHELL_MM, RIB_SHELL_MG_CC, RIB_CORE_SHARE = 1.0, 600.0, 0.8  # likewise; ill
 S1_SIZE_MM = (50.0, 33.0, 30.0)  # width, depth of its upper endplate, height; Panjabi-type means, rounded
 SEX_SCALE = {"F": 0.965, "M": 1.075}  # linear size of women and men beside the mean of both; fit: men's BMD
 SIZE_SD = 0.035  # illustrative: linear size within a sex
-SHELL_MM, SHELL_LOG_SD, SHELL_MG_CC = 0.54, 0.14, 1050.0  # spec
+SHELL_MM, SHELL_LOG_SD, SHELL_MG_CC = 0.54, 0.17, 1050.0  # spec 0.14; fit: SD of BMD (NHANES)
 ENDPLATE_FACTOR = 1.15  # spec
 BODY_VOXEL_MM = 0.6
 POSTERIOR_VOXEL_MM = 1.0
@@ -87,11 +85,11 @@ POSTERIOR_VOXEL_MM = 1.0
 PEDICLE_HALF_WIDTH_MM = {"T12": 3.8, "L1": 3.9, "L2": 4.0, "L3": 4.6, "L4": 5.4, "L5": 6.2}
 # length of the transverse processes beyond the pedicle: shortest at T12, longest at L3; illustrative
 TRANSVERSE_MM = {"T12": 9.0, "L1": 20.0, "L2": 25.0, "L3": 28.0, "L4": 24.0, "L5": 22.0}
-POSTERIOR_MG_CC = 700.0  # spec; fit: posterior share of BMC 51.4 +- 4.2 %
+POSTERIOR_MG_CC = 725.0  # spec; fit: posterior share of BMC 51.4 +- 4.2 %
 POSTERIOR_LOG_SD = 0.135  # spec 0.10-0.135: own variation that a body's CT does not show
-POSTERIOR_VBMD_EXPONENT = 0.42  # "partly following vBMD"; fit: SD of BMD
-POSTERIOR_SHELL_EXPONENT = 0.0  # both are cortical bone: fit: SD of BMD beside the SD of the posterior share
-POSTERIOR_AGE_PER_YEAR = {"F": -0.001, "M": 0.005}  # spec
+POSTERIOR_VBMD_EXPONENT = 0.16  # "partly following vBMD"; fit: BMD by age and sex
+POSTERIOR_SHELL_EXPONENT = 0.8  # both are cortical bone; fit: SD of BMD beside the SD of the posterior share
+POSTERIOR_AGE_PER_YEAR = {"F": -0.001, "M": 0.009}  # spec -0.001, 0.005; fit: men over 70
 POSTERIOR_LEVEL_RATIO = {
     "T12": 0.88,
     "L1": 0.90,
@@ -152,9 +150,9 @@ DXA_PHOTONS = 2.0e7  # spec: incident per pixel and energy
 DXA_PIXEL_X_MM, DXA_PIXEL_Z_MM = 0.5, 1.0  # spec
 DXA_BLUR_MM = 0.45  # spec
 DXA_GAIN_SD = 0.006  # spec
-DXA_SOFT_TISSUE_SD_G_CM2 = 0.010  # fat inhomogeneity left after the baseline; illustrative
-DXA_TURN_SD_DEG, DXA_TURN_MAX_DEG = 2.0, 5.0  # axial rotation of a patient on the table; fit: precision
-DXA_LINE_SD_MM = 0.5  # how well an analyst finds the middle of a disc; fit: precision
+DXA_SOFT_TISSUE_SD_G_CM2 = 0.030  # fat inhomogeneity left after the baseline; fit: BMD precision
+DXA_TURN_SD_DEG, DXA_TURN_MAX_DEG = 1.1, 4.0  # axial rotation of a patient on the table; fit: precision
+DXA_LINE_SD_MM = 1.0  # how well an analyst finds the middle of a disc; fit: precision
 DXA_EDGE_FRACTION = 0.35  # edge mask, of the level's median areal density; illustrative
 DXA_LATERAL_MARGIN_MM = 4.0  # transverse processes are cut off beyond the body's edge; ISCD practice
 BODY_THICKNESS_CM = (13.5, 0.36)  # spec: intercept and slope with BMI
@@ -164,7 +162,7 @@ TBS_INSET_MM = 5.0  # spec
 TBS_LAGS_MM = (1, 2, 3, 4)  # spec
 TBS_TREND_MM = 5.0  # sigma of the smooth background taken off first; fit: r(TBS, micro), equal levels
 # fit: mean and SD by age and sex (NHANES TBS); the commercial scale is proprietary
-TBS_SLOPE, TBS_OFFSET = 1.10, -0.38
+TBS_SLOPE, TBS_OFFSET = 1.04, -0.37
 
 # --- CT --------------------------------------------------------------------------------------------------
 HYDROXYAPATITE = {"Ca": 0.3989, "P": 0.1850, "O": 0.4141, "H": 0.0020}  # Ca10(PO4)6(OH)2 by mass
@@ -197,7 +195,7 @@ ORGAN_HU = {
 MUSCLE_FAT = (0.025, 0.0014, 0.003)  # share at 40 years and BMI 25, per year, per kg/m2; illustrative
 PLAQUE_FROM_YEARS, PLAQUES_PER_YEAR = 48.0, 0.12  # calcified aortic plaques between T12 and L4; illustrative
 PLAQUE_MG_CC = (150.0, 550.0)  # illustrative
-COUCH_SHELL_HU, COUCH_FOAM_HU = -120.0, -940.0  # carbon fibre in partial volume, foam; illustrative
+COUCH_SHELL_HU, COUCH_FOAM_HU = 120.0, -940.0  # thin carbon-fibre shell, foam; illustrative
 COUCH_DEPTH_MM, COUCH_HALF_WIDTH_MM, COUCH_RADIUS_MM = 55.0, 210.0, 480.0  # illustrative
 FILTER_ALUMINIUM_MM = 7.0  # inherent and bowtie filtration of a CT tube; illustrative
 HARDENING_WATER_MM = 250.0  # adult abdomen in front of the detector; illustrative

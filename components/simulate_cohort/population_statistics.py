@@ -50,7 +50,7 @@ def statistics(population: pd.DataFrame) -> dict[str, float]:
         "bmd_women_70s_less_50s": _mean(bmd[seventies]) - _mean(bmd[fifties]),
         "area_women_cm2": _mean(population["area_cm2"].to_numpy()[women]),
         "area_men_cm2": _mean(population["area_cm2"].to_numpy()[~women]),
-        "hu_l1_per_year": float(np.polyfit(age, hu_l1, 1)[0]),
+        "hu_l1_per_year": _slope(age, hu_l1),
         "hu_l1_under_45": _mean(hu_l1[age < 45]),
         "hu_l1_55_64": _mean(hu_l1[(age >= 55) & (age < 65)]),
         "hu_l1_over_70": _mean(hu_l1[age > 70]),
@@ -71,10 +71,10 @@ def statistics(population: pd.DataFrame) -> dict[str, float]:
 def standard_errors(population: pd.DataFrame, draws: int = 200) -> dict[str, float]:
     """Bootstrap standard error of every statistic (patients drawn with replacement, always the same draws)."""
     rng = stream(0, "population-bootstrap", len(population))
-    samples = [
-        statistics(population.iloc[rng.integers(0, len(population), len(population))]) for _ in range(draws)
-    ]
-    return {name: float(np.nanstd([sample[name] for sample in samples], ddof=1)) for name in samples[0]}
+    samples = pd.DataFrame(
+        [statistics(population.iloc[rng.integers(0, len(population), len(population))]) for _ in range(draws)]
+    )
+    return {str(name): float(error) for name, error in samples.std().items()}
 
 
 def _groups(age: np.ndarray, women: np.ndarray) -> Iterator[tuple[str, int, np.ndarray]]:
@@ -93,7 +93,14 @@ def _sd(values: np.ndarray) -> float:
 
 
 def _r(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.corrcoef(one, other)[0, 1])
+    varies = one.size > 2 and one.std() > 0 and other.std() > 0
+    return float(np.corrcoef(one, other)[0, 1]) if varies else float("nan")
+
+
+def _slope(x: np.ndarray, y: np.ndarray) -> float:
+    """Of the least-squares line."""
+    away = x - x.mean()
+    return float(away @ y / (away @ away)) if x.std() > 0 else float("nan")
 
 
 def _auc(ill: np.ndarray, score: np.ndarray) -> float:

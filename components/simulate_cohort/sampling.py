@@ -47,10 +47,13 @@ def touched(source_mm: FloatArray, target_mm: FloatArray, margin_mm: float) -> s
 
 
 def upsample(coarse: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """Linear interpolation of a coarse grid onto `shape`, end points kept, one axis after the other."""
+    """Linear interpolation of a coarse grid onto `shape`, end points kept, one axis after the other.
+
+    The last axis goes first: the largest product then comes out contiguous, and is not copied again.
+    """
     out = coarse
-    for axis, size in enumerate(shape):
-        knots = out.shape[axis]
+    for axis in reversed(range(len(shape))):
+        knots, size = out.shape[axis], shape[axis]
         place = np.linspace(0.0, knots - 1.0, size)
         weights = np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(knots)[None, :]))
         out = np.moveaxis(np.tensordot(weights, out, axes=(1, axis)), 0, axis)
