@@ -1,7 +1,7 @@
-"""Runs the retraining pipeline with kfp.local in subprocesses; started by `local_run` as a process of its own.
+"""Runs a pipeline with kfp.local in subprocesses; started by `carry_out` as a process of its own.
 
-Usage: python -m pipelines.kfp_local ARGUMENTS.json, where the file holds `pipeline_root`, `cache` (bool) and the
-pipeline's `arguments`.
+Usage: python -m pipelines.kfp_local PLAN.json, where the file holds `pipeline` (a name in `PIPELINES`),
+`pipeline_root`, `cache` (bool) and the pipeline's `arguments`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from pathlib import Path
 
 from kfp import local
 
+from pipelines.deployment import deployment
 from pipelines.retraining import retraining
+
+PIPELINES = {"retraining": retraining, "deployment": deployment}
 
 
 def _end_with_parent(parent: int) -> None:
@@ -43,7 +46,7 @@ def main() -> None:
         cache_root=str(root / "cache"),
     )
     try:
-        retraining(**plan["arguments"])
+        PIPELINES[plan["pipeline"]](**plan["arguments"])
     except RuntimeError as error:
         logging.error("%s", error)
         sys.exit(1)

@@ -5,42 +5,35 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import secrets
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.step import COMMIT_VARIABLE, RECORDS_VARIABLE, RESUME_VARIABLE, Site
-from models.errors import OsteoGateError, ParameterError
-from pipelines.manifest import Manifest, RunFacts, build_manifest, git_state, write_manifest
+from components.step import Site
+from models.errors import ParameterError
+from pipelines.carry_out import (
+    RECORDS_FOLDER,
+    RUN_LOG,
+    SOURCE_ROOT,
+    RunFailedError,
+    Show,
+    Work,
+    carry_out,
+)
+from pipelines.manifest import Manifest, RunFacts, git_state
 from pipelines.params import gate_policy, read_params
 from pipelines.site_key import ensure_site_key
-from pipelines.step_records import StepRecord, read_records
-from pipelines.steps import STEPS, step_specs
-from pipelines.telemetry import TELEMETRY_OFF
+from pipelines.steps import step_specs
 from pipelines.workspace import Workspace
 
-POLL_SECONDS = 0.3
+__all__ = ["RunFailedError", "RunOptions", "run_pipeline"]
+
 PLAN_FILE = "plan.json"
-SOURCE_ROOT = Path(__file__).resolve().parent.parent  # the code that runs; a workspace may lie elsewhere
-
-
-class RunFailedError(OsteoGateError):
-    """A step failed; carries the step's own exit code and its one line."""
-
-    def __init__(self, message: str, exit_code: int, manifest: Manifest) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-        self.manifest = manifest
 
 
 @dataclass(frozen=True)
@@ -92,9 +85,7 @@ def local_site(workspace: Workspace, *, own_data: bool) -> Site:
     )
 
 
-def run_pipeline(
-    workspace: Workspace, options: RunOptions, show: Callable[[dict[str, StepRecord]], None]
-) -> Manifest:
+def run_pipeline(workspace: Workspace, options: RunOptions, show: Show) -> Manifest:
     """Run all steps, reusing what is unchanged.
 
     Parameters
@@ -116,7 +107,7 @@ def run_pipeline(
     workspace.home.mkdir(parents=True, exist_ok=True)
     if options.data_folder is not None:
         ensure_site_key(workspace.site_key)
-    with _only_run(workspace):
+    with only_run(workspace):
         folder = _run_folder(workspace, resume=options.resume)
         if options.resume:
             _refuse_other_order(folder / PLAN_FILE, options)
@@ -128,12 +119,9 @@ def _run_in(
     workspace: Workspace,
     options: RunOptions,
     params: dict[str, Any],
-    show: Callable[[dict[str, StepRecord]], None],
+    show: Show,
 ) -> Manifest:
-    records_folder, run_log = folder / "steps", folder / "run.log"
-    shutil.rmtree(records_folder, ignore_errors=True)
-    records_folder.mkdir()
-    pipeline_root = workspace.home / "kfp"
+    shutil.rmtree(folder / RECORDS_FOLDER, ignore_errors=True)
     plan = folder / PLAN_FILE
     arguments = {
         "root": str(workspace.root),
@@ -147,7 +135,8 @@ def _run_in(
     plan.write_text(
         json.dumps(
             {
-                "pipeline_root": str(pipeline_root),
+                "pipeline": "retraining",
+                "pipeline_root": str(workspace.home / "kfp"),
                 "cache": not options.fresh,
                 "profile": options.profile or "",
                 "arguments": arguments,
@@ -156,66 +145,17 @@ def _run_in(
         )
     )
     commit, dirty = git_state(SOURCE_ROOT)
-    environment = {
-        **os.environ,
-        **TELEMETRY_OFF,
-        "PYTHONUNBUFFERED": "1",
-        RECORDS_VARIABLE: str(records_folder),
-        COMMIT_VARIABLE: commit or "",
-        RESUME_VARIABLE: "1" if options.resume else "",
-    }
     started = datetime.now(UTC)
     facts = RunFacts(folder.name, started, commit, dirty, params, options.policy or "", options.profile)
-
-    def records() -> dict[str, StepRecord]:
-        return read_records(records_folder, run_log, pipeline_root / "cache")
-
-    def conclude(state: str, error: str | None = None) -> Manifest:
-        manifest = build_manifest(
-            folder, state=state, error=error, records=records(), workspace=workspace, facts=facts
-        )
-        write_manifest(manifest, folder)
-        return manifest
-
-    def terminated(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    conclude("running")
-    previous = signal.signal(signal.SIGTERM, terminated)
     _point_latest(workspace.runs, folder)
-    with run_log.open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.kfp_local", str(plan)],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=SOURCE_ROOT,
-            start_new_session=True,
-        )
-        try:
-            while process.poll() is None:
-                show(records())
-                time.sleep(POLL_SECONDS)
-        except BaseException:
-            _stop(process)
-            conclude("interrupted", "interrupted; go on with: osteogate run --resume")
-            raise
-        finally:
-            signal.signal(signal.SIGTERM, previous)
-    show(records())
-    _link_outputs(folder, records())
-    if process.returncode == 0:
-        return conclude("done")
-    failed = next((record for record in records().values() if record.state == "failed"), None)
-    if failed is None:
-        line, code = f"the pipeline ended without a step's word; see {run_log}", 1
-    else:
-        line, code = f"{failed.name}: {failed.error}", failed.exit_code or 1
-    raise RunFailedError(line, code, conclude("failed", line))
+    (folder / RUN_LOG).unlink(missing_ok=True)
+    return carry_out(Work(folder, plan, facts, resume=options.resume), workspace, show)
 
 
 @contextmanager
-def _only_run(workspace: Workspace) -> Iterator[None]:
+def only_run(workspace: Workspace) -> Iterator[None]:
+    """One run at a time in a workspace."""
+    workspace.home.mkdir(parents=True, exist_ok=True)
     with (workspace.home / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -267,25 +207,3 @@ def _point_latest(runs: Path, folder: Path) -> None:
     partial.unlink(missing_ok=True)
     partial.symlink_to(folder.name)
     partial.replace(runs / "latest")
-
-
-def _link_outputs(folder: Path, records: dict[str, StepRecord]) -> None:
-    """`runs/<id>/<step>` leads to the step's output, whichever run made it."""
-    for step in STEPS:
-        output = records[step.name].output
-        link = folder / step.name
-        if output is not None and output.exists():
-            link.unlink(missing_ok=True)
-            link.symlink_to(output)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the steps' whole process group, gently first."""
-    for number, patience in ((signal.SIGINT, 10.0), (signal.SIGKILL, 5.0)):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(patience)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue

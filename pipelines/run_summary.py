@@ -20,6 +20,13 @@ METRICS = {
     "impaired_tbs.auc": "AUC, impaired TBS (< 1.31)",
 }
 
+VERDICTS = {
+    "promoted": "promoted",
+    "awaiting approval": "passed, AWAITING A PERSON'S APPROVAL, not deployed",
+    "rejected": "passed, rejected by a person, NOT promoted",
+    "refused": "NOT promoted",
+}
+
 
 def print_summary(manifest: Manifest, console: Console) -> None:
     """Print everything on one screen."""
@@ -69,10 +76,13 @@ def _metrics(manifest: Manifest) -> Table:
 def _gate(manifest: Manifest, console: Console) -> None:
     if not manifest.gate:
         return
-    verdict = "promoted" if manifest.gate["promoted"] else "NOT promoted"
-    console.print(f"Gate (policy {manifest.policy}): {verdict}")
+    console.print(f"Gate (policy {manifest.policy}): {VERDICTS[manifest.gate['state']]}")
     for reason in manifest.gate["reasons"]:
         console.print(f"  {reason}", highlight=False)
+    if manifest.gate["state"] == "awaiting approval":
+        console.print("  read the gate decision below, and then one of:")
+        console.print(f"  osteogate approve {manifest.run_id} --by NAME", highlight=False)
+        console.print(f"  osteogate reject {manifest.run_id} --by NAME --why REASON", highlight=False)
 
 
 def _serving(manifest: Manifest, console: Console) -> None:

@@ -41,6 +41,8 @@ COMMANDS = {
     "compile": "compile",
     "drift": "drift",
     "doctor": "doctor",
+    "approve": "approve",
+    "reject": "approve",
 }
 GROUPS = {"serve": "serve", "dashboard": "dashboard", "cohort": "cohort", "study": "study"}
 

@@ -75,5 +75,6 @@ def run(
         print_summary(manifest, console)
     if require_promotion and not manifest.gate.get("promoted"):
         raise NotPromotedError(
-            f"gate not passed under policy {manifest.policy!r}: {'; '.join(manifest.gate.get('reasons', []))}"
+            f"gate: {manifest.gate.get('state', 'not reached')} under policy {manifest.policy!r}: "
+            f"{'; '.join(manifest.gate.get('reasons', []))}"
         )

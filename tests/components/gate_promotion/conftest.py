@@ -35,9 +35,10 @@ def _settings() -> tuple[ScalesParams, EvaluateParams]:
 
 
 @cache
-def _evaluated(
+def evaluated(
     estimator: simulated.Estimator, seed: int, test: int, calibration: int, sha: str
 ) -> Evaluation:
+    """The real evaluation of a model's predictions."""
     scales, params = _settings()
     counts = simulated.SPLIT_COUNTS | {"test": test, "calibration": calibration}
     return evaluate(
@@ -75,8 +76,8 @@ def judge() -> Judge:
     def measure(
         estimator: simulated.Estimator, seed: int, test: int = 28, calibration: int = 28, sha: str = "c"
     ) -> EvaluationReport:
-        report = _evaluated(estimator, seed, test, calibration, sha).report
-        _OF_REPORT[id(report)] = (report, _evaluated(estimator, seed, test, calibration, sha))
+        report = evaluated(estimator, seed, test, calibration, sha).report
+        _OF_REPORT[id(report)] = (report, evaluated(estimator, seed, test, calibration, sha))
         return report
 
     return measure
