@@ -18,16 +18,16 @@ HEIGHT_CM = {"F": (162.0, 6.5), "M": (175.5, 7.0)}  # NHANES 2015-2018 anthropom
 VBMD_AT_25_MG_CC = {"F": 203.0, "M": 212.0}  # spec 185, 178; fit: L1 HU by age (Jang 2019: -2.5 a year)
 # from age, to age, mg/cc a year; spec 0.9, 2.0, 1.05 (women), 1.1 (men); fit: L1 HU by age
 VBMD_LOSS_PER_YEAR = {
-    "F": ((25.0, 48.0, 1.2), (48.0, 58.0, 3.0), (58.0, 120.0, 1.2)),
+    "F": ((25.0, 48.0, 1.2), (48.0, 58.0, 3.6), (58.0, 120.0, 0.95)),
     "M": ((25.0, 120.0, 1.75),),
 }
 VBMD_SD_MG_CC = 29.0  # spec
 CLINICAL_SHIFT_Z = -0.45  # spec (-0.35 to -0.55): a clinic's cohort lies below the population
 VBMD_RANGE_MG_CC = (35.0, 300.0)  # plausible QCT range
 MICRO_CORRELATION = 0.40  # spec: with vBMD
-MICRO_AGE_SLOPE_PER_YEAR = {"F": -0.068, "M": -0.11}  # spec: about 0.05; fit: TBS by age (NHANES)
-MICRO_MEAN = {"F": 0.0, "M": 0.55}  # fit: TBS of men beside women (NHANES)
-DEGENERATION_PER_YEAR = {"F": 0.020, "M": 0.030}  # from 45 years; illustrative; fit: BMD of men over 70
+MICRO_AGE_SLOPE_PER_YEAR = {"F": -0.068, "M": -0.105}  # spec: about 0.05; fit: TBS by age (NHANES)
+MICRO_MEAN = {"F": 0.0, "M": 0.6}  # fit: TBS of men beside women (NHANES)
+DEGENERATION_PER_YEAR = {"F": 0.020, "M": 0.032}  # from 45 years; illustrative; fit: BMD of men over 70
 DEGENERATION_SD = 0.35  # illustrative
 SHELL_CORRELATION = 0.55  # spec: with vBMD
 LEVEL_VBMD_RATIO = {
@@ -86,10 +86,10 @@ PEDICLE_HALF_WIDTH_MM = {"T12": 3.8, "L1": 3.9, "L2": 4.0, "L3": 4.6, "L4": 5.4,
 # length of the transverse processes beyond the pedicle: shortest at T12, longest at L3; illustrative
 TRANSVERSE_MM = {"T12": 9.0, "L1": 20.0, "L2": 25.0, "L3": 28.0, "L4": 24.0, "L5": 22.0}
 POSTERIOR_MG_CC = 725.0  # spec; fit: posterior share of BMC 51.4 +- 4.2 %
-POSTERIOR_LOG_SD = 0.135  # spec 0.10-0.135: own variation that a body's CT does not show
-POSTERIOR_VBMD_EXPONENT = 0.16  # "partly following vBMD"; fit: BMD by age and sex
+POSTERIOR_LOG_SD = 0.125  # spec 0.10-0.135: own variation that a body's CT does not show
+POSTERIOR_VBMD_EXPONENT = 0.10  # "partly following vBMD"; fit: BMD by age and sex
 POSTERIOR_SHELL_EXPONENT = 0.8  # both are cortical bone; fit: SD of BMD beside the SD of the posterior share
-POSTERIOR_AGE_PER_YEAR = {"F": -0.001, "M": 0.009}  # spec -0.001, 0.005; fit: men over 70
+POSTERIOR_AGE_PER_YEAR = {"F": -0.003, "M": 0.007}  # spec -0.001, 0.005; fit: BMD by age
 POSTERIOR_LEVEL_RATIO = {
     "T12": 0.88,
     "L1": 0.90,
@@ -157,12 +157,12 @@ DXA_EDGE_FRACTION = 0.35  # edge mask, of the level's median areal density; illu
 DXA_LATERAL_MARGIN_MM = 4.0  # transverse processes are cut off beyond the body's edge; ISCD practice
 BODY_THICKNESS_CM = (13.5, 0.36)  # spec: intercept and slope with BMI
 HOLOGIC_PER_LUNAR, HOLOGIC_OFFSET_G_CM2 = 0.906, -0.025  # Genant 1994, JBMR 9:1503
-BMD_SCALE = 1.10  # fit: NHANES lumbar BMD (Hologic)
+BMD_SCALE = 1.09  # fit: NHANES lumbar BMD (Hologic)
 TBS_INSET_MM = 5.0  # spec
 TBS_LAGS_MM = (1, 2, 3, 4)  # spec
 TBS_TREND_MM = 5.0  # sigma of the smooth background taken off first; fit: r(TBS, micro), equal levels
 # fit: mean and SD by age and sex (NHANES TBS); the commercial scale is proprietary
-TBS_SLOPE, TBS_OFFSET = 1.04, -0.37
+TBS_SLOPE, TBS_OFFSET = 1.062, -0.416
 
 # --- CT --------------------------------------------------------------------------------------------------
 HYDROXYAPATITE = {"Ca": 0.3989, "P": 0.1850, "O": 0.4141, "H": 0.0020}  # Ca10(PO4)6(OH)2 by mass

@@ -34,6 +34,7 @@ def patient_latents(patient: Patient) -> dict[str, float | str]:
     """Everything drawn for a patient as a whole that the field is built from or the DXA scan depends on."""
     return {
         "sex": patient.sex,
+        "is_female": float(patient.sex == "F"),  # for regressions, which look at numbers only
         "age_years": patient.age_years,
         "bmi_kg_m2": patient.bmi,
         "height_cm": patient.height_cm,
