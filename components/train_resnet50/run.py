@@ -16,6 +16,7 @@ from components.train_resnet50.tracking import artifact_root, experiment_id, fla
 from models.artefact import ModelCard, save_model
 from models.crop_store import CropStore, open_crop_store
 from models.errors import OsteoGateError
+from models.processes import SINGLE, Processes
 from models.seen_patients import write_seen_patients
 from models.train_params import TrainParams
 from models.training import TrainedModel, fit
@@ -62,6 +63,7 @@ def run(
     progress: bool | ProgressFunction = True,
     artifacts: str | None = None,
     checkpoint: Path | None = None,
+    processes: Processes = SINGLE,
 ) -> TrainSummary:
     """Train and write the model folder `out` (weights.pt, model.json, history.json, curves.png).
 
@@ -72,7 +74,9 @@ def run(
     resume
         Continue an interrupted training from `checkpoint`.
     checkpoint
-        Default: a hidden file beside `out`. It is removed when the model is written.
+        Default: a hidden file beside `out` (`checkpoint_beside`). It is removed when the model is written.
+    processes
+        Those that train together; this is the main one, the others only call `models.training.fit`.
 
     Raises
     ------
@@ -82,7 +86,7 @@ def run(
         MLflow does not answer.
     """
     crops = open_crop_store(store)
-    checkpoint = checkpoint or out.with_name(f".{out.name}.checkpoint.pt")
+    checkpoint = checkpoint or checkpoint_beside(out)
     with tracking(mlflow_uri) as client:
         location = artifacts or artifact_root(mlflow_uri)
         tracked = client.create_run(experiment_id(client, experiment, location), run_name=run_name)
@@ -91,7 +95,14 @@ def run(
         try:
             _log_start(client, run_id, crops, params, git_commit)
             with TrainingProgress(progress, lambda record: _log_epoch(client, run_id, record)) as reporter:
-                model = fit(crops, params, reporter=reporter, checkpoint=checkpoint, resume=resume)
+                model = fit(
+                    crops,
+                    params,
+                    reporter=reporter,
+                    checkpoint=checkpoint,
+                    resume=resume,
+                    processes=processes,
+                )
             card = save_model(model, out, git_commit=git_commit)
             write_seen_patients(crops.index, out)
             draw_curves(
@@ -107,6 +118,11 @@ def run(
         finally:
             client.set_terminated(run_id, status)
     return summary
+
+
+def checkpoint_beside(out: Path) -> Path:
+    """Where the training of model folder `out` keeps its state, unless it is told another place."""
+    return out.with_name(f".{out.name}.checkpoint.pt")
 
 
 def _log_start(
