@@ -136,7 +136,7 @@ def _complete(
 
 def _risks(calibration: pd.DataFrame, has: Bools, test: pd.DataFrame, features: Sequence[str]) -> Floats:
     """(n,) probability of the finding for test patients, by logistic regression on calibration patients."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=10.0, max_iter=1000))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=10.0, solver="newton-cholesky"))
     names = list(features)
     model.fit(calibration[names].to_numpy(dtype=np.float64), has)
     risks: Floats = model.predict_proba(test[names].to_numpy(dtype=np.float64))[:, 1]

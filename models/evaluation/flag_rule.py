@@ -15,7 +15,7 @@ from models.evaluation.agreement import wilson
 from models.evaluation.bootstrap import Resampling, bootstrap_at_once
 from models.evaluation.calibration import FrozenCutoff, freeze_cutoff
 from models.evaluation.findings import FINDINGS
-from models.evaluation.measures import PAIRED, four_shares, known
+from models.evaluation.measures import PAIRED, four_shares, is_known
 from models.evaluation.metric import Metric, undefined
 from models.evaluation.settings import CutoffRule, EvaluateParams
 from models.evaluation.tables import TARGETS
@@ -47,10 +47,10 @@ def finding_truths(patients: pd.DataFrame, scales: ScalesParams) -> dict[str, tu
     """Finding -> (n,) who has it by DXA, and (n,) of whom that is known."""
     truths = {}
     for finding in FINDINGS:
-        judged = patients["patient"].isin(known(patients, finding.target)["patient"]).to_numpy()
+        judged = is_known(patients, finding.target)
         has = np.zeros(len(patients), dtype=bool)
-        values = patients.loc[judged, TARGETS[finding.target][2]].to_numpy(dtype=np.float64)
-        has[judged] = finding.truth(values, scales)
+        values = patients[TARGETS[finding.target][2]].to_numpy(dtype=np.float64)
+        has[judged] = finding.truth(values[judged], scales)
         truths[finding.name] = (has, judged)
     return truths
 

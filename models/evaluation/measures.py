@@ -40,21 +40,28 @@ class Pairs(NamedTuple):
     patients: list[str]
 
 
-def known(rows: pd.DataFrame, target: str, *, per_level: bool = False) -> pd.DataFrame:
-    """Rows whose `target` ('bmd' or 'tbs') is judged: with a reference value and, for TBS, where it is defined."""
+def is_known(rows: pd.DataFrame, target: str, *, per_level: bool = False) -> NDArray[np.bool_]:
+    """(n,) whether `target` ('bmd' or 'tbs') is judged: a reference value and, for TBS, where it is defined."""
     _, level_reference, total_reference = TARGETS[target]
-    rows = rows[rows[level_reference if per_level else total_reference].notna()]
-    return rows[rows["tbs_judged"].astype(bool)] if target == "tbs" and "tbs_judged" in rows else rows
+    judged = np.isfinite(rows[level_reference if per_level else total_reference].to_numpy(dtype=np.float64))
+    if target == "tbs" and "tbs_judged" in rows:
+        judged &= rows["tbs_judged"].to_numpy(dtype=bool)
+    return judged
+
+
+def known(rows: pd.DataFrame, target: str, *, per_level: bool = False) -> pd.DataFrame:
+    """The rows for which `target` is judged."""
+    return rows[is_known(rows, target, per_level=per_level)]
 
 
 def pairs(rows: pd.DataFrame, target: str, *, per_level: bool = False) -> Pairs:
     """The pairs of `target` among the rows for which it is judged."""
     estimate, level_reference, total_reference = TARGETS[target]
-    rows = known(rows, target, per_level=per_level)
+    judged = is_known(rows, target, per_level=per_level)
     return Pairs(
-        rows[level_reference if per_level else total_reference].to_numpy(dtype=np.float64),
-        rows[estimate].to_numpy(dtype=np.float64),
-        list(rows["patient"]),
+        rows[level_reference if per_level else total_reference].to_numpy(dtype=np.float64)[judged],
+        rows[estimate].to_numpy(dtype=np.float64)[judged],
+        rows["patient"].to_numpy(dtype=object)[judged].tolist(),
     )
 
 
@@ -121,9 +128,8 @@ def patient_metrics(
             f"{target}.calibration_slope": slope,
             f"{target}.calibration_intercept{unit}": intercept,
         }
-    judged = known(patients, "tbs")
-    hu = judged["trabecular_hu"].to_numpy(dtype=np.float64)
-    truth, predicted, _ = pairs(judged, "tbs")
+    hu = patients["trabecular_hu"].to_numpy(dtype=np.float64)[is_known(patients, "tbs")]
+    truth, predicted, _ = pairs(patients, "tbs")
     if np.isfinite(hu).all():
         metrics["tbs.partial_r_given_hu"] = partial_r(truth, predicted, hu, confidence)
     for finding in FINDINGS:

@@ -97,6 +97,9 @@ def measured_tables(
     _require_labels(crops)
     how = dict.fromkeys(_MEANS, "mean") | dict.fromkeys(_SAME, "first")
     levels = crops.groupby(["patient", "level"], sort=True).agg(how).reset_index()
+    levels = levels.astype(
+        dict.fromkeys(("patient", "level", *_SAME), object)
+    )  # quicker to select from than strings
     patients = levels.groupby("patient", sort=True).agg(how)
     patients["levels"] = levels.groupby("patient").size()
     patients = patients.reset_index()
