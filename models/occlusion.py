@@ -149,7 +149,7 @@ def _donor(chosen: pd.DataFrame, patient: str, level: str, nearest: pd.Series) -
     if rows.empty:
         return None
     own, others = chosen.loc[nearest[patient][level]], chosen.loc[rows]
-    unlike = sum(2.0 * (others[name] != own[name]) for name in ("vendor", "kernel_class"))
+    unlike = 2.0 * (others["vendor"] != own["vendor"]) + 2.0 * (others["kernel_class"] != own["kernel_class"])
     for name in ACQUISITION:
         unlike = unlike + np.log(others[name].astype(float) / float(own[name])).abs()
     return int(unlike.idxmin())

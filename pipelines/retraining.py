@@ -99,6 +99,7 @@ def retraining(
         site=site,
         spec=evaluate_spec,
         champion_version=champion.output,
+        data_path=data.outputs["path"],
         model=train.outputs["model"],
         store=prepare.outputs["store"],
     ).set_display_name("Evaluate")

@@ -8,6 +8,7 @@ def evaluate_model(
     site: str,
     spec: str,
     champion_version: str,
+    data_path: str,
     model: dsl.Input[dsl.Model],
     store: dsl.Input[dsl.Dataset],
     report: dsl.Output[dsl.Artifact],
@@ -16,6 +17,7 @@ def evaluate_model(
     import tempfile
     from pathlib import Path
 
+    from components.evaluate_model.latents import latents_beside
     from components.evaluate_model.params import EvaluateParams
     from components.evaluate_model.run import run
     from components.step import Site, Step
@@ -35,5 +37,6 @@ def evaluate_model(
             scales=step.params("scales", ScalesParams),
             champion=champion,
             look_log=place.home / "test_set_looks.jsonl",
+            latents=latents_beside(Path(data_path)),
         )
         step.note(metrics=summary.metrics)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from components.evaluate_model.latents import read_latents
+from components.evaluate_model.looked_at import with_saliency
 from components.evaluate_model.run import note_look, predictions, write_evaluation
 from models.artefact import CARD_FILE, LoadedModel, load_model
 from models.bone_reference import ScalesParams
@@ -41,6 +43,7 @@ def judge(
     params: EvaluateParams,
     scales: ScalesParams,
     look_log: Path | None = None,
+    latents: Path | None = None,
 ) -> EvaluationReport:
     """Judge the model on the store's test patients and write the evaluation into `out`.
 
@@ -50,7 +53,7 @@ def judge(
         Model folder with decision.json beside the weights, as it is registered.
     version
         As people call the model.
-    look_log
+    look_log, latents
         As in `components.evaluate_model.run.run`.
 
     Raises
@@ -77,12 +80,14 @@ def judge(
         params=params,
         test_looks=looks,
         frozen_rules=rules,
+        latents=None if latents is None else read_latents(latents),
     )
     counts = judged.report.counts
     counts = counts.model_copy(update={"excluded": {**counts.excluded, SEEN: seen or 0}})
     notes = (*judged.report.notes, *_warnings(loaded, opened, rules, seen))
     judged = replace(judged, report=judged.report.model_copy(update={"notes": notes, "counts": counts}))
-    return write_evaluation(judged, None, crops, own_scales, out)
+    judged, attributions = with_saliency(judged, loaded, opened, params.resampling)
+    return write_evaluation(judged, None, crops, own_scales, out, attributions)
 
 
 def model_rules(model: Path) -> DecisionRules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import pandas as pd
 import structlog
 
+from components.evaluate_model.latents import read_latents
+from components.evaluate_model.looked_at import with_saliency
 from models.artefact import LoadedModel, ModelArtefactError, load_model
 from models.bone_reference import ScalesParams
 from models.crop_store import CropStore, open_crop_store
@@ -25,6 +28,7 @@ from models.evaluation.settings import EvaluateParams
 from models.evaluation.versus_champion import VersusChampion, versus_champion
 from models.params import Section
 from models.prediction import GeometryMismatchError, predict_store
+from models.saliency import Attribution
 
 JUDGED_SPLITS = ("calibration", "test")
 REPORT_FILE = "report.json"
@@ -65,6 +69,7 @@ def run(
     scales: ScalesParams,
     champion: Path | None = None,
     look_log: Path | None = None,
+    latents: Path | None = None,
 ) -> EvaluationSummary:
     """Predict, freeze, judge, and write the evaluation into `out`.
 
@@ -79,6 +84,8 @@ def run(
         champion_report.json. report.json comes last: where it is, the rest is.
     look_log
         JSON-lines file that outlives runs; each look at the test patients adds a line.
+    latents
+        Hidden causes of a simulated cohort (`components.evaluate_model.latents`), for the ceiling.
 
     Raises
     ------
@@ -92,7 +99,8 @@ def run(
     challenger = load_model(model)
     crops = predictions(challenger, opened)
     looks = note_look(look_log, opened, challenger) if look_log else None
-    judged = _judge(challenger, crops, opened, params, scales, looks)
+    causes = None if latents is None else read_latents(latents)
+    judged = _judge(challenger, crops, opened, params, scales, looks, causes)
     rival = None
     if champion is not None:
         try:
@@ -104,7 +112,8 @@ def run(
                 "mend it, or judge without it: osteogate run --without-champion"
             ) from error
         rival, judged = leading.report, _beside_champion(judged, leading, champion, scales, params)
-    report = write_evaluation(judged, rival, crops, scales, out)
+    judged, attributions = with_saliency(judged, challenger, opened, params.resampling)
+    report = write_evaluation(judged, rival, crops, scales, out, attributions)
     structlog.get_logger().info(
         "model_evaluated",
         test_patients=report.counts.judged_patients["test"],
@@ -140,6 +149,7 @@ def _judge(
     params: EvaluateParams,
     scales: ScalesParams,
     looks: int | None,
+    latents: pd.DataFrame | None = None,
 ) -> Evaluation:
     settings = json.dumps([params.model_dump(), scales.model_dump(), model.card.params], sort_keys=True)
     sha256 = model.card.weights_sha256
@@ -160,6 +170,7 @@ def _judge(
         scales=scales,
         params=params,
         test_looks=looks,
+        latents=latents,
     )
 
 
@@ -210,7 +221,12 @@ def note_look(log: Path, store: CropStore, model: LoadedModel) -> int:
 
 
 def write_evaluation(
-    judged: Evaluation, rival: EvaluationReport | None, crops: pd.DataFrame, scales: ScalesParams, out: Path
+    judged: Evaluation,
+    rival: EvaluationReport | None,
+    crops: pd.DataFrame,
+    scales: ScalesParams,
+    out: Path,
+    attributions: Sequence[Attribution] = (),
 ) -> EvaluationReport:
     """Write everything `run` promises into `out`.
 
@@ -220,7 +236,7 @@ def write_evaluation(
         Disk full, say.
     """
     try:
-        return _write(judged, rival, crops, scales, out)
+        return _write(judged, rival, crops, scales, out, attributions)
     except OSError as error:
         raise EvaluationWriteError(
             f"{out}: evaluation not written ({error.strerror}); free disk space"
@@ -228,12 +244,17 @@ def write_evaluation(
 
 
 def _write(
-    judged: Evaluation, rival: EvaluationReport | None, crops: pd.DataFrame, scales: ScalesParams, out: Path
+    judged: Evaluation,
+    rival: EvaluationReport | None,
+    crops: pd.DataFrame,
+    scales: ScalesParams,
+    out: Path,
+    attributions: Sequence[Attribution],
 ) -> EvaluationReport:
     (out / "figures").mkdir(parents=True, exist_ok=True)
     (out / REPORT_FILE).unlink(missing_ok=True)
     (out / CHAMPION_FILE).unlink(missing_ok=True)  # of an earlier run, when there was another champion
-    figures = draw_figures(judged, scales)
+    figures = draw_figures(judged, scales, attributions)
     report = judged.report.model_copy(update={"figures": tuple(f"figures/{name}" for name in figures)})
     for name, svg in figures.items():
         _write_text(out / "figures" / name, svg)

@@ -1,4 +1,4 @@
-"""The evaluation report as one self-contained page: no script, nothing fetched."""
+"""The evaluation report as one self-contained page: no script, nothing fetched, every number from report.json."""
 
 from __future__ import annotations
 
@@ -8,62 +8,14 @@ from importlib import resources
 
 from jinja2 import Environment
 
-from models.evaluation.baselines import BASELINES
+from models.evaluation.baselines import BASELINES, CEILING
+from models.evaluation.figures import CAPTIONS
+from models.evaluation.figures_groups import DIMENSIONS
 from models.evaluation.metric import Metric
+from models.evaluation.page_rows import COMPARED, GROUPED, HEADLINES, RULES, SUMMARY
+from models.evaluation.plain_words import plain_words
 from models.evaluation.published import PublishedFigure
 from models.evaluation.report_file import EvaluationReport
-
-# Metric, words for people, digits.
-SUMMARY_ROWS: tuple[tuple[str, str, int], ...] = (
-    ("bmd.pearson_r", "BMD: Pearson r", 2),
-    ("bmd.mae_g_cm2", "BMD: mean absolute error (g/cm²)", 3),
-    ("bmd.rmse_g_cm2", "BMD: root mean square error (g/cm²)", 3),
-    ("bmd.bias_g_cm2", "BMD: bias (g/cm²)", 3),
-    ("bmd.loa_low_g_cm2", "BMD: lower limit of agreement (g/cm²)", 3),
-    ("bmd.loa_high_g_cm2", "BMD: upper limit of agreement (g/cm²)", 3),
-    ("bmd.calibration_slope", "BMD: calibration slope", 2),
-    ("bmd.interval_coverage", "BMD: coverage of the prediction interval", 2),
-    ("tbs.pearson_r", "TBS: Pearson r", 2),
-    ("tbs.partial_r_given_hu", "TBS: partial r given trabecular HU", 2),
-    ("tbs.mae", "TBS: mean absolute error", 3),
-    ("tbs.rmse", "TBS: root mean square error", 3),
-    ("tbs.bias", "TBS: bias", 3),
-    ("tbs.loa_low", "TBS: lower limit of agreement", 3),
-    ("tbs.loa_high", "TBS: upper limit of agreement", 3),
-    ("tbs.calibration_slope", "TBS: calibration slope", 2),
-    ("tbs.interval_coverage", "TBS: coverage of the prediction interval", 2),
-    *(
-        (f"{finding}.{part}", f"{title}: {words}", 2)
-        for finding, title in (
-            ("osteopenia", "Osteopenia or worse (T ≤ −1)"),
-            ("osteoporosis", "Osteoporosis (T ≤ −2.5)"),
-            ("impaired_tbs", "Impaired microarchitecture"),
-        )
-        for part, words in (("auc", "AUC"), ("sensitivity", "sensitivity"), ("specificity", "specificity"))
-    ),
-    ("flag.share", "Answers: share flagged", 2),
-    ("flag.osteopenia_flagged", "Answers: flagged of those with osteopenia or worse", 2),
-    ("flag.osteoporosis_flagged", "Answers: flagged of those with osteoporosis", 2),
-    ("flag.impaired_tbs_flagged", "Answers: flagged of those with impaired microarchitecture", 2),
-    ("flag.healthy_not_flagged", "Answers: not flagged of those with none of the three", 2),
-)
-COMPARED = (
-    ("bmd.pearson_r", "BMD r", 2),
-    ("bmd.mae_g_cm2", "BMD MAE", 3),
-    ("tbs.pearson_r", "TBS r", 2),
-    ("tbs.mae", "TBS MAE", 3),
-    ("osteopenia.auc", "AUC osteopenia or worse", 2),
-    ("osteoporosis.auc", "AUC osteoporosis", 2),
-    ("impaired_tbs.auc", "AUC impaired TBS", 2),
-)
-CAPTIONS = {
-    "scatter.svg": (
-        "Estimate against DXA, one point per test patient. Dotted: published cuts; dashed: frozen cut-offs."
-    ),
-    "bland_altman.svg": "Bland-Altman: bias and 95 % limits of agreement, each with its interval (grey).",
-    "roc.svg": "ROC curves of the network and of two baselines; the dot is the cut-off frozen beforehand.",
-    "vendors.svg": "Calibration by vendor: bias (ideal 0) and slope of DXA on estimate (ideal 1), with intervals.",
-}
 
 
 def render(report: EvaluationReport, figures: Mapping[str, str]) -> str:
@@ -76,19 +28,39 @@ def render(report: EvaluationReport, figures: Mapping[str, str]) -> str:
     """
     template = resources.files("models.evaluation").joinpath("report.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {"cell": _cell, "paper_cell": _paper_cell}
+    environment.globals |= {"cell": cell, "paper_cell": _paper_cell}
+    environment.filters["words"] = _spoken
+    shown = [baseline for baseline in (*BASELINES, CEILING) if baseline.name in report.baselines]
     return environment.from_string(template).render(
         report=report,
-        summary=SUMMARY_ROWS,
+        headlines=HEADLINES,
+        summary=SUMMARY,
         compared=COMPARED,
-        baselines=BASELINES,
-        figures=[(name, CAPTIONS.get(name, name), _inline(text)) for name, text in figures.items()],
+        grouped=GROUPED,
+        rules=RULES,
+        dimensions=DIMENSIONS,
+        baselines=shown,
+        sentences=plain_words(report),
+        methods=_methods(report),
+        figures={name: (CAPTIONS[name], _inline(text)) for name, text in figures.items()},
+        facts=_data("application/json", report.model_dump_json(indent=2)),
     )
 
 
-def _cell(metrics: Mapping[str, Metric], name: str, digits: int) -> str:
-    metric = metrics.get(name)
-    return "–" if metric is None else _together(metric.words(digits))
+def cell(metrics: Mapping[str, Metric] | None, name: str, digits: int) -> str:
+    """'0.81 [0.69, 0.89]', '–' where there is no such metric, or why it is not defined."""
+    metric = (metrics or {}).get(name)
+    if metric is None:
+        return "–"
+    words = metric.words(digits)
+    # an interval is not torn apart by the end of a line
+    return words if metric.value is None else words.replace(", ", ",\u00a0")
+
+
+def _spoken(name: str) -> str:
+    """'impaired_tbs' -> 'impaired TBS'."""
+    words = name.replace("_", " ").replace(".", " ").split()
+    return " ".join(word.upper() if word in ("tbs", "bmd", "hu", "auc") else word for word in words)
 
 
 def _paper_cell(figures: Mapping[str, PublishedFigure], name: str) -> str:
@@ -97,13 +69,22 @@ def _paper_cell(figures: Mapping[str, PublishedFigure], name: str) -> str:
         return "–"
     if figure.low is None or figure.high is None:
         return f"{figure.value:.2f}"
-    return _together(f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]")
+    return f"{figure.value:.2f} [{figure.low:.2f},\u00a0{figure.high:.2f}]"
 
 
-def _together(words: str) -> str:
-    """An interval is not torn apart by the end of a line."""
-    return words if words.startswith("not defined") else words.replace(", ", ",\u00a0")
+def _methods(report: EvaluationReport) -> dict[str, list[str]]:
+    """How each number and its interval was computed -> titles of the metrics it was used for."""
+    titles = {name: title for name, title, _ in SUMMARY}
+    found: dict[str, list[str]] = {}
+    for name, metric in report.patient.items():
+        if name in titles:
+            found.setdefault(metric.method, []).append(titles[name])
+    return found
 
 
 def _inline(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")
+    return _data("image/svg+xml", svg)
+
+
+def _data(kind: str, text: str) -> str:
+    return f"data:{kind};base64," + base64.b64encode(text.encode("utf-8")).decode("ascii")

@@ -46,6 +46,7 @@ def evaluate(
     from rich.progress import Progress
 
     from components.evaluate_model.judge import judge
+    from components.evaluate_model.latents import latents_beside
     from components.evaluate_model.params import EvaluateParams
     from models.artefact import read_card
     from models.bone_reference import ScalesParams
@@ -84,6 +85,7 @@ def evaluate(
             params=params,
             scales=scales,
             look_log=workspace.home / "test_set_looks.jsonl",
+            latents=latents_beside(data),
         )
     if json_output:
         document = {

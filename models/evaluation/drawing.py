@@ -1,0 +1,78 @@
+"""How every figure of the report is drawn: one style, SVG text, and whose patients they were in each of them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from models.evaluation.metric import Metric
+
+TITLES = {"bmd": "BMD (g/cm²)", "tbs": "TBS"}
+UNITS = {"bmd": "_g_cm2", "tbs": ""}
+# Okabe and Ito's colours, told apart by colour-blind readers; the marker or dash says it a second time.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^vPX"
+GREY = "#767676"
+STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "osteogate",
+    "svg.fonttype": "none",
+}
+
+
+def sheet(width: float, height: float) -> Figure:
+    """A figure of this size in inches."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def two(draw: Callable[[Axes, str], None], height: float = 4.6) -> Figure:
+    """BMD on the left, TBS on the right."""
+    figure = sheet(10, height)
+    for axes, target in zip(figure.subplots(1, 2), TITLES, strict=True):
+        draw(axes, target)
+    return figure
+
+
+def by_vendor(axes: Axes, test: pd.DataFrame, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    """One point per row of `test`, coloured and marked by vendor."""
+    many = len(test) > 150
+    for number, vendor in enumerate(sorted(test["vendor"].unique())):
+        rows = (test["vendor"] == vendor).to_numpy()
+        axes.scatter(
+            x[rows],
+            y[rows],
+            s=11 if many else 30,
+            alpha=0.55 if many else 0.85,
+            color=COLOURS[number % len(COLOURS)],
+            marker=MARKERS[number % len(MARKERS)],
+            label=f"{vendor} (n={int(rows.sum())})",
+            linewidths=0,
+        )
+
+
+def whisker(axes: Axes, metric: Metric | None, row: float, colour: str = COLOURS[0]) -> bool:
+    """A point with its interval at height `row`; False where the metric is not defined."""
+    if metric is None or metric.value is None or metric.low is None or metric.high is None:
+        return False
+    axes.plot([metric.low, metric.high], [row, row], color="black", linewidth=1.1)
+    axes.plot(metric.value, row, "o", color=colour, markersize=5)
+    return True
+
+
+def svg(figure: Figure, statement: str) -> str:
+    """SVG text, with the statement of what was measured on below the figure."""
+    figure.supxlabel(statement, fontsize=8, color="#7a3e00", x=0.995, ha="right")
+    target = io.StringIO()
+    figure.savefig(target, format="svg", metadata={"Date": None})
+    text = target.getvalue()
+    return text[text.index("<svg") :]

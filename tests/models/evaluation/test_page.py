@@ -1,0 +1,193 @@
+"""The report's page: its numbers are the report's, it stands alone, and it fits a screen."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from models.bone_reference import ScalesParams
+from models.crop_store import CropGeometry
+from models.decision import Versions
+from models.evaluation.answers import DataIdentity
+from models.evaluation.figures import CAPTIONS, draw_figures
+from models.evaluation.html import render
+from models.evaluation.metric import Metric
+from models.evaluation.report import Evaluation, evaluate
+from models.evaluation.report_file import ModelIdentity
+from models.evaluation.saliency_facts import SaliencyFacts
+from models.evaluation.settings import EvaluateParams
+from models.params import load_section
+from tests import simulated_predictions as simulated
+
+PARAMS_FILE = Path(__file__).resolve().parents[3] / "params.yaml"
+SCALES = load_section(PARAMS_FILE, "scales", ScalesParams)
+PARAMS = load_section(PARAMS_FILE, "evaluate", EvaluateParams).model_copy(update={"bootstrap_draws": 100})
+GEOMETRY = CropGeometry(pixels=96, size_mm=64.0, slices=3, slice_spacing_mm=2.0, centre_shift_mm=6.0)
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+SAID = {"100", "95"}  # 'of 100 people', 'for 95 of 100 people'
+
+
+def _ratio(value: float) -> Metric:
+    return Metric(
+        value=value, low=value - 0.7, high=value + 0.9, n=28, method="ratio, bootstrap over patients"
+    )
+
+
+SALIENCY = SaliencyFacts(
+    body="a body of typical size",
+    body_area_share=0.287,
+    replacements={"average": "the mean of all others", "donor": "another patient"},
+    metrics={f"{target}.{name}": _ratio(4.21) for target in ("bmd", "tbs") for name in ("average", "donor")},
+    attributed_inside={"bmd": 0.64, "tbs": 0.77},
+    integration_error={"bmd": 0.0041, "tbs": 0.0068},
+)
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    return evaluate(
+        simulated.crops(1, simulated.of_quality(0.87, 0.55)),
+        data=DataIdentity("simulated", "v1", GEOMETRY),
+        model=ModelIdentity(weights_sha256="a" * 64, version="aaaaaaaaaaaa"),
+        versions=Versions("v1", "c", "p", "m"),
+        scales=SCALES,
+        params=PARAMS,
+        test_looks=7,
+    )
+
+
+@pytest.fixture(scope="module")
+def figures(evaluation: Evaluation) -> dict[str, str]:
+    return draw_figures(evaluation, SCALES)
+
+
+@pytest.fixture(scope="module")
+def page(evaluation: Evaluation, figures: dict[str, str]) -> str:
+    return render(evaluation.report.model_copy(update={"saliency": SALIENCY}), figures)
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self.hidden = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.hidden = tag == "style"
+
+    def handle_data(self, data: str) -> None:
+        if not self.hidden:
+            self.parts.append(data)
+
+
+def _shown_numbers(page: str) -> set[str]:
+    parser = _Text()
+    parser.feed(page)
+    return set(NUMBER.findall(" ".join(parser.parts)))
+
+
+def _leaves(document: Any) -> Iterator[Any]:
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield key
+            yield from _leaves(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from _leaves(value)
+    else:
+        yield document
+
+
+def _numbers_of(document: dict[str, Any]) -> set[str]:
+    """Every way in which a number of the report may be printed, and the numbers in its words."""
+    ways: set[str] = set()
+    for leaf in _leaves(document):
+        if isinstance(leaf, str):
+            ways |= set(NUMBER.findall(leaf)) | set(NUMBER.findall(leaf[:12]))
+        elif isinstance(leaf, int | float) and not isinstance(leaf, bool):
+            ways |= {str(abs(leaf)), *(f"{abs(leaf):.{digits}f}" for digits in range(4))}
+            ways |= {f"{abs(leaf) * 100:.{digits}f}" for digits in range(2)}
+    return ways
+
+
+def _template_numbers() -> set[str]:
+    text = resources.files("models.evaluation").joinpath("report.html.j2").read_text(encoding="utf-8")
+    text = re.sub(r"<style>.*?</style>|\{\{.*?\}\}|\{%.*?%\}", " ", text, flags=re.DOTALL)
+    return set(NUMBER.findall(re.sub(r"<[^>]+>", " ", text)))
+
+
+def _facts(page: str) -> dict[str, Any]:
+    found = re.search(r'href="data:application/json;base64,([^"]+)" download="report.json"', page)
+    assert found
+    facts: dict[str, Any] = json.loads(base64.b64decode(found[1]))
+    return facts
+
+
+def _unaccounted(page: str) -> set[str]:
+    fixed = _template_numbers() | SAID | set(NUMBER.findall(" ".join(CAPTIONS.values())))
+    return _shown_numbers(page) - _numbers_of(_facts(page)) - fixed
+
+
+def test_every_number_on_the_page_is_one_of_the_report(page: str) -> None:
+    assert _unaccounted(page) == set()
+
+
+def test_a_number_of_nobody_would_be_noticed(page: str) -> None:
+    assert _unaccounted(page.replace("</h1>", "</h1><p>r 0.98765 in 31415 patients</p>")) == {
+        "0.98765",
+        "31415",
+    }
+
+
+def test_the_facts_inside_the_page_are_the_report(evaluation: Evaluation, page: str) -> None:
+    report = evaluation.report.model_copy(update={"saliency": SALIENCY})
+    assert _facts(page) == json.loads(report.model_dump_json())
+
+
+def test_every_figure_says_whose_patients_they_were(evaluation: Evaluation, figures: dict[str, str]) -> None:
+    assert {"scatter.svg", "bland_altman.svg", "calibration.svg", "group_answers.svg", "decision.svg"} <= set(
+        figures
+    )
+    for name, svg in figures.items():
+        assert evaluation.report.statement in svg, name
+
+
+def test_the_page_fits_a_screen_without_network_and_shows_all_its_figures(
+    page: str, figures: dict[str, str], tmp_path: Path
+) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    asked: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        tab = browser.new_page(viewport={"width": 1200, "height": 900})
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto((tmp_path / "report.html").as_uri())
+        wide = tab.evaluate("document.documentElement.scrollWidth")
+        drawn = tab.evaluate("[...document.images].map(image => image.naturalWidth > 0)")
+        banner = tab.inner_text(".banner")
+        tab.pdf(path=tmp_path / "report.pdf", format="A4")
+        tab.emulate_media(media="print")
+        tab.set_viewport_size({"width": 700, "height": 1000})  # A4 less its margins, at 96 pixels an inch
+        print_wide = tab.evaluate("document.documentElement.scrollWidth")
+        browser.close()
+    assert wide <= 1200
+    assert print_wide <= 700
+    assert drawn == [True] * len(figures)
+    assert "simulated phantoms" in banner
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert (tmp_path / "report.pdf").stat().st_size > 20_000
