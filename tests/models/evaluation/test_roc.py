@@ -23,6 +23,19 @@ def test_delong_by_hand() -> None:
     assert variance == pytest.approx(1 / 18 / 2 + 1 / 12 / 3)
 
 
+def test_hanley_and_mcneils_ct_readings_as_stata_judges_them() -> None:
+    """Hanley and McNeil, Radiology 1982;143:29-36: 109 CT images on a scale of five; area 0.893.
+
+    Stata's manual ([R] roctab) gives for them, by DeLong: area 0.8932, standard error 0.0307, 0.83295 to 0.95339.
+    """
+    normal, abnormal = (33, 6, 6, 11, 2), (3, 2, 2, 11, 33)
+    score = np.r_[np.repeat(np.arange(5.0), normal), np.repeat(np.arange(5.0), abnormal)]
+    metric = auc(np.arange(109) >= 58, score)
+    assert metric.method == "DeLong"
+    assert metric.value == pytest.approx(0.8932, abs=5e-5)
+    assert (metric.low, metric.high) == pytest.approx((0.83295, 0.95339), abs=2e-5)
+
+
 def test_ties_count_half() -> None:
     positive = np.array([True, False, False])
     assert delong(positive, np.array([2.0, 2.0, 1.0]))[0] == pytest.approx(0.75)
