@@ -16,10 +16,15 @@ class StageProgress:
     """Progress of one stage. Use as a context manager; the object is called with (done, total, text).
 
     What was done before the first call (kept from an interrupted run) does not count for the time left.
+
+    Parameters
+    ----------
+    quiet_s
+        A stage that took less than this says nothing at its end.
     """
 
-    def __init__(self, console: Console, name: str) -> None:
-        self.console, self.name = console, name
+    def __init__(self, console: Console, name: str, *, quiet_s: float = 0.0) -> None:
+        self.console, self.name, self._quiet_s = console, name, quiet_s
         self._bar: Progress | None = None
         if console.is_terminal:
             self._bar = Progress(
@@ -45,9 +50,9 @@ class StageProgress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        if kind is None:
-            seconds = time.monotonic() - self._entered
-            self.console.print(f"{self.name}: done in {duration(seconds)}", highlight=False)
+        seconds = time.monotonic() - self._entered
+        if kind is None and seconds > self._quiet_s:
+            self.console.print(f"{self.name}: done in {duration(seconds)}", highlight=False, soft_wrap=True)
 
     def __call__(self, done: int, total: int, text: str = "") -> None:
         """Say how far the stage is; cheap enough to call for every item."""
@@ -66,7 +71,9 @@ class StageProgress:
             seconds = (now - since) / (done - first) * (total - done)
             left = f", {duration(seconds)} left"
         self.console.print(
-            f"{self.name}: {done} of {total}{left}{'; ' + text if text else ''}", highlight=False
+            f"{self.name}: {done} of {total}{left}{'; ' + text if text else ''}",
+            highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from components.ingest_dicom.geometry import stack_geometry
 from components.ingest_dicom.headers import header_of
@@ -79,13 +80,14 @@ def _centres(labels: NDArray[np.uint8], files: SeriesFiles) -> Centres:
     assert first.pixel_spacing_mm is not None
     head_first = labels[::-1]
     centres = {}
-    for number, name in enumerate(LEVELS, start=1):
-        mask = head_first == number
-        used = np.flatnonzero(mask.any(axis=(1, 2)))
-        if not used.size:
+    boxes = ndimage.find_objects(head_first, len(LEVELS))
+    for number, (name, box) in enumerate(zip(LEVELS, boxes, strict=True), start=1):
+        if box is None:
             continue
+        masks = {k: head_first[k] == number for k in range(box[0].start, box[0].stop)}
+        used = {k: mask for k, mask in masks.items() if mask.any()}
         stacked, affine = stacked_mask(
-            [mask[k] for k in used],
+            list(used.values()),
             [np.array(files.files[k].position_mm) for k in used],
             np.array(first.orientation),
             (first.pixel_spacing_mm[0], first.pixel_spacing_mm[1]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from components.simulate_cohort.ct import CtImage
 from components.simulate_cohort.dxa_exam import DxaExam
@@ -17,9 +18,11 @@ CORE_SHARE = 0.55  # of the half axes: the trabecular ellipse that a reader woul
 def trabecular_hu(field: MineralField, image: CtImage, level: str) -> float:
     """Mean HU in the trabecular core of a body, placed by the truth."""
     body = field.stack.vertebrae[level]
-    pixels = np.argwhere(image.labels == LEVELS.index(level) + 1)
-    if len(pixels) == 0:
+    box = ndimage.find_objects(image.labels, len(LEVELS))[LEVELS.index(level)]
+    if box is None:
         return float("nan")
+    corner = [side.start for side in box]
+    pixels = np.argwhere(image.labels[box] == LEVELS.index(level) + 1) + corner
     homogeneous = np.concatenate([pixels, np.ones((len(pixels), 1))], axis=1)
     places = (homogeneous @ image.affine.T)[:, :3] - image.offset_mm - body.centre_mm
     local = (places @ body.axes.T) / body.half_mm

@@ -56,11 +56,9 @@ class Cohort:
         )
 
     def latents(self) -> pd.DataFrame:
-        """Hidden causes by patient: what was drawn for the patient, sex as a number."""
+        """Hidden causes by patient, as drawn for the patient: nothing of the scanner, the scan or the labels."""
         table = pd.read_parquet(self.folder / LATENTS)
-        drawn = [name for name in patient_latents(draw_patient(0, 0)) if name in table.columns]
-        female = (table["sex"] == "F").astype("float64")
-        return table[["patient", *drawn]].drop(columns="sex").assign(is_female=female)
+        return table[["patient", *patient_latents(draw_patient(0, 0))]]
 
 
 def run_study(

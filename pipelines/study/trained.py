@@ -19,6 +19,7 @@ from pipelines.stage_progress import StageProgress
 from pipelines.study.plan import key_of
 from pipelines.study.stages import stage
 
+QUIET_S = 10.0  # predictions of a few patients are no news
 MODEL, CHECKPOINT, PREDICTIONS = "model", "checkpoint.pt", "predictions.parquet"
 
 
@@ -78,7 +79,7 @@ def predicted(
     key = key_of(model.card.weights_sha256, store.header.data_version, _content(store), splits)
 
     def work(folder: Path) -> None:
-        with StageProgress(console, name):
+        with StageProgress(console, name, quiet_s=QUIET_S):
             predict_store(model, store, splits).to_parquet(folder / PREDICTIONS, index=False)
 
     stage(folder, key, work)
