@@ -126,7 +126,7 @@ def fit(
         torch.set_num_threads(params.threads)
     try:
         with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []), repeatable():
-            run = _Run(store, params, train, validation, place, processes, checkpoint)
+            run = TrainingRun(store, params, train, validation, place, processes, checkpoint)
             if resume and checkpoint is not None and checkpoint.exists():
                 run.restore(load_checkpoint(checkpoint, run.identity))
             run.to_the_end(reporter)
@@ -170,7 +170,7 @@ class _Standardised(nn.Module):
         return self.network.standardised(crops, acquisition)
 
 
-class _Run:
+class TrainingRun:
     """The state of one training, from the first step or from a checkpoint."""
 
     def __init__(
@@ -234,7 +234,7 @@ class _Run:
         begun, total, seen = perf_counter(), 0.0, 0
         self.network.train()
         rate = float(self.schedule.get_last_lr()[0])
-        for step in self._steps(generator):
+        for step in self.steps(generator):
             loss = float(step.loss)
             if not (math.isfinite(loss) and math.isfinite(float(step.norm))):
                 self._refuse(step, epoch)
@@ -254,7 +254,7 @@ class _Run:
         if reporter is not None:
             reporter.epoch(record)
 
-    def _steps(self, generator: torch.Generator) -> Iterator[_Step]:
+    def steps(self, generator: torch.Generator) -> Iterator[_Step]:
         """The epoch's steps, each given when its loss may be read.
 
         A GPU is given the next step before the loss of the last one is asked for, so that it never waits.
@@ -281,18 +281,28 @@ class _Run:
             generator,
             pixel_mm=self.pixel_mm,
         )
-        labels = self._standardised(batch.labels)
+        facts, labels = (
+            tensor.to(self.device, non_blocking=True) for tensor in (batch.acquisition, batch.labels)
+        )
+        loss, norm = self.optimise(crops, facts, labels, self._share(number, len(batch.rows)))
+        return _Step(number, batch, crops, loss, norm)
+
+    def optimise(
+        self, crops: Tensor, acquisition: Tensor, labels: Tensor, share: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """One step on what is on the device already: its loss, and the gradient's norm before clipping."""
         with autocast(self.device, self.params.precision):
-            outputs = self.parallel(crops, batch.acquisition.to(self.device, non_blocking=True))
-        loss = (F.smooth_l1_loss(outputs.float(), labels, reduction="none") * self.weights).sum(1).mean()
+            outputs = self.parallel(crops, acquisition)
+        errors = F.smooth_l1_loss(outputs.float(), self._standardised(labels), reduction="none")
+        loss = (errors * self.weights).sum(1).mean()
         self.optimizer.zero_grad(set_to_none=True)
-        (loss * self._share(number, len(batch.rows))).backward()
+        (loss * share).backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.params.clip_norm)
         self.optimizer.step()
         self.schedule.step()
         if self.processes.main:
             self.averaged.update()
-        return _Step(number, batch, crops, loss.detach(), norm.detach())
+        return loss.detach(), norm.detach()
 
     def _share(self, number: int, own: int) -> float:
         """Weight of this process's mean loss, so that the mean over processes is the mean over crops."""
@@ -336,8 +346,7 @@ class _Run:
         )
 
     def _standardised(self, labels: Tensor) -> Tensor:
-        labels = labels.to(self.device, non_blocking=True)
-        return (labels - self.network.label_mean) / self.network.label_std
+        return (labels.to(self.device) - self.network.label_mean) / self.network.label_std
 
     def best_network(self) -> BoneNet:
         self.processes.copied_from_main(self.best_state)

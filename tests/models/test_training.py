@@ -135,7 +135,7 @@ def test_training_stops_when_validation_no_longer_improves(
             seconds=1,
         )
 
-    monkeypatch.setattr(training._Run, "_validated", validated)
+    monkeypatch.setattr(training.TrainingRun, "_validated", validated)
     model = fit(store, QUICK.model_copy(update={"epochs": 6, "patience": 2}))
     assert len(model.history) == 4
     assert model.best_epoch == 2

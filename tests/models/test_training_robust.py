@@ -24,7 +24,7 @@ from models.errors import ParameterError
 from models.network import BoneNet
 from models.processes import SINGLE, Processes
 from models.train_params import AugmentationParams, TrainParams
-from models.training import TrainingDivergedError, _Run, fit
+from models.training import TrainingDivergedError, TrainingRun, fit
 from tests.crop_store_factory import make_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,12 +57,12 @@ def with_(**values: object) -> TrainParams:
     return QUICK.model_copy(update=values)
 
 
-def prepared(store: CropStore, params: TrainParams, processes: Processes = SINGLE) -> _Run:
+def prepared(store: CropStore, params: TrainParams, processes: Processes = SINGLE) -> TrainingRun:
     train, validation = CropDataset(store, ("train",)), CropDataset(store, ("validation",), middle_only=True)
-    return _Run(store, params, train, validation, torch.device("cpu"), processes, None)
+    return TrainingRun(store, params, train, validation, torch.device("cpu"), processes, None)
 
 
-def one_step(run: _Run) -> training._Step:
+def one_step(run: TrainingRun) -> training._Step:
     batch = next(run.train.shuffled(run.params.batch, 0, 1))
     return run._step(1, batch, torch.Generator().manual_seed(0))
 
