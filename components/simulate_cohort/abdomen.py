@@ -15,6 +15,7 @@ from components.simulate_cohort.patient import Patient
 FloatArray = NDArray[np.float64]
 GAS_HU = -900.0
 PLAQUES = 12
+BRANCHES = 14  # mesenteric and other small vessels
 RIGHT, LEFT = -1.0, 1.0
 
 
@@ -39,6 +40,7 @@ class Abdomen:
         self._sizes = sizes
         self._fat = table.tissue_hu["adipose"]
         self._pockets = rng.random((4, 4))
+        self._branches = rng.random((BRANCHES, 5))
         self._plaques = rng.random((PLAQUES, 5))
         grown = max(patient.age_years - c.PLAQUE_FROM_YEARS, 0.0) * c.PLAQUES_PER_YEAR
         self._plaque_count = int(min(grown * 2.0 * rng.random(), PLAQUES))
@@ -123,6 +125,16 @@ class Abdomen:
             canvas.ellipse(
                 spot, (1.4 + 2.0 * thick, 1.2 + 1.6 * thick), self._aorta + self._mineral_hu * mineral
             )
+
+    def branches(self, canvas: Canvas, down: float, anterior: float) -> None:
+        """Small vessels in the fat in front of the spine, wandering from plane to plane."""
+        for across, deep, turn, pace, wide in self._branches:
+            wander = 2.0 * np.pi * (turn + (0.5 + pace) * down)
+            place = (
+                110.0 * (across - 0.5) + 7.0 * float(np.sin(wander)),
+                anterior - 22.0 - 55.0 * deep + 6.0 * float(np.cos(1.7 * wander)),
+            )
+            canvas.ellipse(place, (1.5 + 1.8 * wide, 1.3 + 1.6 * wide), self._cava)
 
     def gas(self, canvas: Canvas, down: float, anterior: float) -> None:
         """Gas in the loops in front."""

@@ -33,6 +33,7 @@ def build_iliac_wings(
     slope = np.sqrt(1.0 + np.square(0.24 + 0.0100 * forward))
     crest = high - 0.0165 * np.square(y / size + 6.0) / size
     half = np.clip(7.5 - 0.11 * forward, 3.2, 7.5) * size  # thickness: sacroiliac part to the thin wing
+    half *= np.sqrt(np.clip((forward + 4.0) / 9.0, 0.0, 1.0))  # rounded at the posterior spine
     above = z - s1[2]
     # distance from the middle surface, which leans outwards upwards
     surface = line[None, :, None] + flare * np.maximum(above, 0.0)[:, None, None]

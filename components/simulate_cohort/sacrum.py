@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from components.simulate_cohort import constants as c
 from components.simulate_cohort.anatomy import Stack
@@ -13,6 +14,7 @@ from components.simulate_cohort.texture import regional
 
 FloatArray = NDArray[np.float64]
 VOXEL_MM = 1.4
+EDGE_MM = 2.0
 
 
 def build_sacrum(patient: Patient, stack: Stack, z_range_mm: tuple[float, float]) -> list[MineralBox]:
@@ -59,6 +61,8 @@ def build_sacrum(patient: Patient, stack: Stack, z_range_mm: tuple[float, float]
         [3.4 * size - u, (b + 24.0 * size) - v, v - b - 12.0 * size, h - 13.0 * size - w]
     )
     depth = np.maximum(body, np.minimum(np.maximum.reduce([ala, behind, crest]), canal))
+    # no edge of the sacrum is sharp
+    depth = gaussian_filter(np.clip(depth, -5.0, 5.0), EDGE_MM / VOXEL_MM, truncate=2.5)
     envelope = inside(depth, VOXEL_MM)
     rng = patient.stream("sacrum")
     shell = inside(c.SACRUM_SHELL_MM * patient.shell_mm / c.SHELL_MM - depth, VOXEL_MM)

@@ -73,6 +73,7 @@ def key_planes(
         abdomen.bowel(canvas, patient, shift, streaks[k], loops[k])
         abdomen.organs(canvas, down, anterior)
         _muscles(canvas, down, sizes, streaks[k], lean, fat)
+        abdomen.branches(canvas, down, anterior)
         abdomen.vessels(canvas, down, anterior)
         abdomen.gas(canvas, down, anterior)
         # spinal canal: epidural fat around the thecal sac
@@ -109,17 +110,20 @@ def _muscles(
     low = float(np.clip(down, 0.0, 1.2))
     psoas_hu = 0.5 * (muscle + lean)  # holds less fat than the back's muscles
     psoas = (6.0 + 17.0 * low) * sizes[4]
+    septum = 0.45 * fat + 0.55 * lean  # thinner than a pixel
     for side in (-1.0, 1.0):
         if down > 0.80:
             canvas.outlined((side * 104.0, 26.0), (24.0, 44.0), muscle, fat)
             canvas.outlined((side * 82.0, 0.0), (20.0, 32.0), muscle, fat)
         else:
-            canvas.outlined((side * (60 + 8 * low), 28.0), (19.0, 10.0 * sizes[3]), muscle, fat)
+            canvas.outlined((side * (58 + 8 * low), 29.0), (19.0, 10.0 * sizes[3]), muscle, fat, 1.0)
         long = (30.0 - 6.0 * low) * sizes[1]
-        canvas.outlined((side * (9.0 + long), 57.0), (long, (25.0 - 3.0 * low) * sizes[2]), muscle, fat)
-        canvas.outlined((side * 15.0, 46.0), (13.0 + 4.0 * low, 15.0 + 4.0 * low), muscle, fat, 1.2)
+        canvas.outlined((side * (7.0 + long), 57.0), (long, (25.0 - 3.0 * low) * sizes[2]), muscle, septum)
+        # multifidus fills the gutter between lamina and spinous process
+        canvas.ellipse((side * 15.0, 40.0), (17.0, 16.0), muscle)
+        canvas.outlined((side * 13.0, 48.0), (13.0 + 4.0 * low, 15.0 + 4.0 * low), muscle, septum, 0.8)
         if psoas > 7.0:
-            centre = (side * (24.0 + 0.75 * psoas + 6 * low), 2.0 - 8.0 * max(down - 0.8, 0.0) * 5)
+            centre = (side * (19.0 + 0.78 * psoas + 4 * low), 3.0 - 40.0 * max(down - 0.8, 0.0))
             canvas.outlined(centre, (0.8 * psoas, psoas * 1.05), psoas_hu, fat)
 
 
