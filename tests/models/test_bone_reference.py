@@ -15,7 +15,10 @@ from models.bone_reference import (
     is_impaired_tbs,
     is_osteopenia_or_worse,
     is_osteoporosis,
+    is_yam_low_bone_mass,
+    is_yam_osteoporosis,
     t_score,
+    tbs_is_judged,
     to_hologic_g_cm2,
 )
 from models.errors import ParameterError
@@ -85,3 +88,34 @@ def test_wrong_scales_are_refused_by_key(scales: ScalesParams) -> None:
     values = scales.model_dump() | {"osteoporosis_t": 2.5}
     with pytest.raises(ParameterError, match=r"scales\.osteoporosis_t: found 2\.5"):
         parse_section("scales", values, ScalesParams)
+
+
+def test_percent_of_the_young_adult_mean(scales: ScalesParams) -> None:
+    """70 % of 1.047 is 0.7329 and counts as osteoporosis; 80 % is 0.8376 and is not yet low bone mass."""
+    assert is_yam_osteoporosis(np.array([0.7329, 0.733]), scales).tolist() == [True, False]
+    assert is_yam_low_bone_mass(np.array([0.8375, 0.8376]), scales).tolist() == [True, False]
+    own = scales.model_copy(
+        update={"young_adult_mean": scales.young_adult_mean.model_copy(update={"mean_g_cm2": 1.0})}
+    )
+    assert is_yam_osteoporosis(np.array([0.7, 0.7329]), own).tolist() == [True, False]
+
+
+def test_tbs_has_no_meaning_outside_its_bmi_range(scales: ScalesParams) -> None:
+    bmi = np.array([14.9, 15.0, 27.0, 37.0, 37.1, np.nan])
+    assert tbs_is_judged(bmi, scales).tolist() == [False, True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"lunar_to_hologic": "hui_1997"}, "lunar_to_hologic"),
+        ({"tbs_degraded_below": 1.31}, "tbs_degraded_below must lie below"),
+        ({"tbs_alternatives_below": [1.2, 13.5]}, "tbs_alternatives_below"),
+        ({"tbs_bmi_kg_m2": [37, 15]}, "tbs_bmi_kg_m2"),
+    ],
+)
+def test_scales_that_contradict_themselves_are_refused(
+    scales: ScalesParams, change: dict, words: str
+) -> None:
+    with pytest.raises(ParameterError, match=words):
+        parse_section("scales", scales.model_dump() | change, ScalesParams)

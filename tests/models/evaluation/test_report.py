@@ -254,3 +254,106 @@ def test_nan_in_a_report_is_refused(evaluation: Evaluation, tmp_path: Path, cons
     (tmp_path / "report.json").write_text(json.dumps(document))
     with pytest.raises(ReportError, match=f"{constant}, which is not a number"):
         read_report(tmp_path / "report.json")
+
+
+def test_tbs_outside_its_bmi_range_is_counted_and_touches_no_tbs_metric(
+    crops: pd.DataFrame, evaluation: Evaluation
+) -> None:
+    heavy = crops.copy()
+    who = crops.loc[crops["split"] == "test", "patient"].unique()[:3]
+    heavy.loc[heavy["patient"].isin(who), "bmi_kg_m2"] = 40.0
+    heavy.loc[heavy["patient"] == who[2], "bmi_kg_m2"] = np.nan
+    report = _evaluate(heavy).report
+    was = evaluation.report.counts.tbs_not_judged["BMI outside 15 to 37 kg/m2"]
+    already = int((crops.drop_duplicates("patient").set_index("patient").loc[who, "bmi_kg_m2"] > 37).sum())
+    assert report.counts.tbs_not_judged == {
+        "BMI outside 15 to 37 kg/m2": was - already + 2,
+        "BMI not known": 1,
+    }
+    judged = 28 - sum(report.counts.tbs_not_judged.values())
+    assert report.counts.tbs_judged_patients["test"] == judged
+    for name in ("tbs.pearson_r", "tbs.interval_coverage", "impaired_tbs.auc"):
+        assert report.patient[name].n == judged
+    assert report.patient["bmd.pearson_r"].n == 28
+    spoilt = heavy.copy()
+    spoilt.loc[spoilt["patient"].isin(who), "tbs_pred"] = 0.9
+    again = _evaluate(spoilt).report
+    assert again.patient["tbs.pearson_r"] == report.patient["tbs.pearson_r"]
+    assert again.patient["impaired_tbs.auc"] == report.patient["impaired_tbs.auc"]
+
+
+def test_groups_hold_every_test_patient_once_and_small_ones_only_their_number(evaluation: Evaluation) -> None:
+    groups = evaluation.report.subgroups
+    assert set(groups) == {"vendor", "kernel_class", "sex", "slice_thickness", "kvp", "age", "bmi"}
+    for of_dimension in groups.values():
+        assert sum(group.n for group in of_dimension.values()) == 28
+        for group in of_dimension.values():
+            if group.n < 10:
+                assert group.metrics == {}
+                assert group.reason == f"too few: {group.n} patients, 10 needed"
+            else:
+                assert group.metrics["bmd.mae_g_cm2"].n == group.n
+                assert "bmd.interval_coverage" in group.metrics
+                assert "flag.sensitivity" in group.metrics
+                assert "bmd.r_difference" in group.metrics
+    assert any(group.n < 10 for group in groups["vendor"].values())
+    assert any(group.metrics for group in groups["sex"].values())
+
+
+def test_alternative_cuts_are_judged_and_decide_nothing(evaluation: Evaluation) -> None:
+    report = evaluation.report
+    assert {name: found.reference_cut for name, found in report.alternatives.items()} == pytest.approx(
+        {
+            "degraded_tbs": 1.23,
+            "tbs_below_1_20": 1.20,
+            "tbs_below_1_35": 1.35,
+            "yam_osteoporosis": 0.7 * 1.047,  # no Japanese mean is set: the reference's own peak, and said
+            "yam_low_bone_mass": 0.8 * 1.047,
+        }
+    )
+    assert any("no Japanese mean is set" in note for note in report.notes)
+    truth = evaluation.tables.patients.query("split == 'test'")["bmd_l1_l4_g_cm2"]
+    low = report.alternatives["yam_low_bone_mass"].metrics
+    assert low["auc"].positives == int((truth < 0.8 * 1.047).sum())
+    assert set(low) == {"auc", "sensitivity", "specificity", "ppv", "npv"}
+    assert set(report.frozen.alternatives) == set(report.alternatives)
+
+
+def test_everything_of_a_small_test_set_is_a_number_or_a_reason(evaluation: Evaluation) -> None:
+    report = evaluation.report
+    every = {
+        **report.patient,
+        **report.vertebra,
+        **{f"{v}.{k}": m for v, group in report.by_vendor.items() for k, m in group.items()},
+        **{f"{b}.{k}": m for b, group in report.gains.items() for k, m in group.items()},
+        **{f"{r}.{k}": m for r, rule in report.flag_rules.items() for k, m in rule.metrics.items()},
+    }
+    for name, metric in every.items():
+        assert (metric.value is None) == (metric.reason is not None), name
+    assert "too few" in str(report.patient["worst_vendor.bmd.bias_g_cm2"].reason)
+    assert report.patient["bmd.coverage_inside_conformal_band"].value in (0.0, 1.0)
+    assert report.vertebra["bmd.calibration_slope"].method == "bootstrap over patients"
+    assert report.paper_protocol is not None
+    assert "optimistic" in report.paper_protocol.says
+
+
+def test_rules_frozen_with_a_model_leave_nothing_to_choose_here(
+    crops: pd.DataFrame, evaluation: Evaluation
+) -> None:
+    """Another site's data: test patients only. Baselines, HU rule and curves have reasons, the network is judged."""
+    report = evaluate(
+        crops[crops["split"] == "test"],
+        data=DATA,
+        model=ModelIdentity(weights_sha256="0" * 64, version="000000000000"),
+        versions=Versions("v1", "c", "p", "m"),
+        scales=SCALES,
+        params=PARAMS,
+        frozen_rules=evaluation.rules,
+    ).report
+    assert report.patient["bmd.pearson_r"] == evaluation.report.patient["bmd.pearson_r"]
+    assert report.patient["osteopenia.sensitivity"] == evaluation.report.patient["osteopenia.sensitivity"]
+    assert report.patient["flag.share"] == evaluation.report.patient["flag.share"]
+    assert "no HU rule" in str(report.flag_rules["hu"].metrics["flag.share"].reason)
+    assert "0 calibration patients" in str(report.decision_curves["osteoporosis"].reason)
+    assert "no train patient" in str(report.baselines["hu"]["bmd.pearson_r"].reason)
+    assert "is not known" in str(report.patient["bmd.coverage_inside_conformal_band"].reason)
