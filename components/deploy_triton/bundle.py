@@ -21,6 +21,7 @@ from components.deploy_triton.params import DeployParams
 from models.artefact import LoadedModel, load_model
 from models.crop_store import CropStore
 from models.decision import read_rules
+from models.model_card.render import FILE as MODEL_CARD_FILE
 from models.onnx_export import ParityReport, check_parity, export_onnx
 
 log = structlog.get_logger()
@@ -65,6 +66,9 @@ def make_bundle(
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(model, folder)
     shutil.copyfile(decision, folder / "decision.json")
+    card = decision.with_name(MODEL_CARD_FILE)
+    if card.is_file():  # registered with the model, for people
+        shutil.copyfile(card, folder / MODEL_CARD_FILE)
     shutil.copyfile(Path(models.decision.__file__), folder / "decision.py")
     export_onnx(model, folder / "model.onnx")
     parity = check_parity(model, folder / "model.onnx", store)

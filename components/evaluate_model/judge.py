@@ -87,7 +87,7 @@ def judge(
     notes = (*judged.report.notes, *_warnings(loaded, opened, rules, seen))
     judged = replace(judged, report=judged.report.model_copy(update={"notes": notes, "counts": counts}))
     judged, attributions = with_saliency(judged, loaded, opened, params.resampling)
-    return write_evaluation(judged, None, crops, own_scales, out, attributions)
+    return write_evaluation(judged, None, crops, own_scales, out, loaded, attributions)
 
 
 def model_rules(model: Path) -> DecisionRules:

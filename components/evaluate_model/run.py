@@ -26,6 +26,9 @@ from models.evaluation.report import Evaluation, evaluate
 from models.evaluation.report_file import EvaluationReport, ModelIdentity, write_report
 from models.evaluation.settings import EvaluateParams
 from models.evaluation.versus_champion import VersusChampion, versus_champion
+from models.model_card.render import FILE as MODEL_CARD_FILE
+from models.model_card.render import render_card
+from models.model_card.training_facts import training_facts
 from models.params import Section
 from models.prediction import GeometryMismatchError, predict_store
 from models.saliency import Attribution
@@ -80,8 +83,8 @@ def run(
     store
         Crop store folder.
     out
-        Gets report.json, report.html, predictions.parquet, decision.json, figures/ and, with a champion,
-        champion_report.json. report.json comes last: where it is, the rest is.
+        Gets report.json, report.html, model_card.html, predictions.parquet, decision.json, figures/ and, with a
+        champion, champion_report.json. report.json comes last: where it is, the rest is.
     look_log
         JSON-lines file that outlives runs; each look at the test patients adds a line.
     latents
@@ -113,7 +116,7 @@ def run(
             ) from error
         rival, judged = leading.report, _beside_champion(judged, leading, champion, scales, params)
     judged, attributions = with_saliency(judged, challenger, opened, params.resampling)
-    report = write_evaluation(judged, rival, crops, scales, out, attributions)
+    report = write_evaluation(judged, rival, crops, scales, out, challenger, attributions)
     structlog.get_logger().info(
         "model_evaluated",
         test_patients=report.counts.judged_patients["test"],
@@ -226,6 +229,7 @@ def write_evaluation(
     crops: pd.DataFrame,
     scales: ScalesParams,
     out: Path,
+    model: LoadedModel,
     attributions: Sequence[Attribution] = (),
 ) -> EvaluationReport:
     """Write everything `run` promises into `out`.
@@ -236,7 +240,7 @@ def write_evaluation(
         Disk full, say.
     """
     try:
-        return _write(judged, rival, crops, scales, out, attributions)
+        return _write(judged, rival, crops, scales, out, model, attributions)
     except OSError as error:
         raise EvaluationWriteError(
             f"{out}: evaluation not written ({error.strerror}); free disk space"
@@ -249,6 +253,7 @@ def _write(
     crops: pd.DataFrame,
     scales: ScalesParams,
     out: Path,
+    model: LoadedModel,
     attributions: Sequence[Attribution],
 ) -> EvaluationReport:
     (out / "figures").mkdir(parents=True, exist_ok=True)
@@ -259,6 +264,7 @@ def _write(
     for name, svg in figures.items():
         _write_text(out / "figures" / name, svg)
     _write_text(out / "report.html", render(report, figures))
+    _write_text(out / MODEL_CARD_FILE, render_card(report, judged.rules, training_facts(model.card)))
     beside = out / ".predictions.parquet.partial"
     crops[crops["split"].isin(JUDGED_SPLITS)].to_parquet(beside, index=False)
     beside.replace(out / "predictions.parquet")

@@ -38,6 +38,7 @@ COMMANDS = {
     "simulate": "simulate",
     "validate": "validate",
     "evaluate": "evaluate",
+    "model-card": "model_card",
     "compile": "compile",
     "drift": "drift",
     "doctor": "doctor",
@@ -50,7 +51,7 @@ GROUPS = {"serve": "serve", "dashboard": "dashboard", "cohort": "cohort", "study
 def build() -> Callable[..., Any]:
     """The whole command line, as a callable that ends the process with an exit code."""
     for name, module in COMMANDS.items():
-        function = getattr(importlib.import_module(f"pipelines.cli.{module}"), name)
+        function = getattr(importlib.import_module(f"pipelines.cli.{module}"), name.replace("-", "_"))
         app.command(name)(function)
     for name, module in GROUPS.items():
         app.add_typer(importlib.import_module(f"pipelines.cli.{module}").app, name=name)

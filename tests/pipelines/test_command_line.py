@@ -38,6 +38,8 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
         ("predict",),
         ("simulate",),
         ("validate",),
+        ("evaluate",),
+        ("model-card",),
         ("compile",),
         ("drift",),
         ("doctor",),

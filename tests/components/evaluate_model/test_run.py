@@ -32,7 +32,7 @@ PARAMS = load_section(PARAMS_FILE, "evaluate", EvaluateParams).model_copy(update
 SPLITS = (
     "train", "test", "train", "calibration", "train", "validation", "test", "calibration", "test", "train",
 )  # fmt: skip
-WRITTEN = ["decision.json", "figures", "predictions.parquet", "report.html", "report.json"]
+WRITTEN = ["decision.json", "figures", "model_card.html", "predictions.parquet", "report.html", "report.json"]
 
 
 @pytest.fixture(scope="module")

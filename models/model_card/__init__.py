@@ -1,0 +1,1 @@
+"""The model card: a template over an evaluation report; no number of its own."""
