@@ -12,6 +12,7 @@ The measure is how much more the answer moves when it is the body that is replac
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,7 +152,7 @@ def _donor(chosen: pd.DataFrame, patient: str, level: str, nearest: pd.Series) -
     own, others = chosen.loc[nearest[patient][level]], chosen.loc[rows]
     unlike = 2.0 * (others["vendor"] != own["vendor"]) + 2.0 * (others["kernel_class"] != own["kernel_class"])
     for name in ACQUISITION:
-        unlike = unlike + np.log(others[name].astype(float) / float(own[name])).abs()
+        unlike = unlike + (others[name].astype(float) / float(own[name])).map(math.log).abs()
     return int(unlike.idxmin())
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
+from components.simulate_cohort.latents import patient_latents
+from components.simulate_cohort.patient import draw_patient
 from models.errors import InputError
 
 COHORT_FILE = Path("truth") / "latents.csv"  # of a cohort folder
@@ -19,6 +21,8 @@ class LatentsError(InputError):
 
 def read_latents(file: Path) -> pd.DataFrame:
     """One row per patient with a column `patient`, the keyed hash of the crop store.
+
+    Only what was drawn for the patient: nothing of the scanner, the scan or the labels.
 
     Parameters
     ----------
@@ -43,7 +47,8 @@ def read_latents(file: Path) -> pd.DataFrame:
         table = table.drop(columns="patient_id")
     if "patient" not in table:
         raise LatentsError(f"{file}: no column patient_id or patient; found {', '.join(table.columns[:5])}")
-    return table
+    causes = [name for name in patient_latents(draw_patient(0, 0)) if name in table]
+    return table[["patient", *causes]]
 
 
 def latents_beside(data: Path) -> Path | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from components.evaluate_model.looked_at import with_saliency
 from components.evaluate_model.params import EvaluateParams
 from components.evaluate_model.run import write_evaluation
 from components.prepare_vertebrae.stream import LATENTS, MANIFEST, STORE, StreamPlan
@@ -104,7 +105,8 @@ def run_study(
         tests = {name: cohort.store for name, cohort in of_tests.items()}
     for item in judged:
         folder = out / "evaluations" / item.name.replace(" ", "-")
-        write_evaluation(item.evaluation, None, item.crops, plan.scales, folder)
+        seen, attributions = with_saliency(item.evaluation, model, tests[item.name], plan.evaluate.resampling)
+        write_evaluation(seen, None, item.crops, plan.scales, folder, model, attributions)
     left_out: list[VendorLeftOut] = []
     if vendors:
         for vendor in vendors_of(training.store, list(tests.values())):
