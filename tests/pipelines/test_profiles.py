@@ -167,6 +167,11 @@ def test_the_command_line_refuses_an_unknown_profile_in_one_line(
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.strip().splitlines()
     assert "profile 'papper'" in line
-    assert "accepted: demo, paper, hospital" in line
+    assert "accepted: demo, paper, ablation, hospital" in line
     assert not (tmp_path / "cohort").exists()
     assert not (tmp_path / "pipeline.yaml").exists()
+
+
+@pytest.mark.parametrize("name", yaml.safe_load(PARAMS.read_text())["profiles"])
+def test_every_profile_of_the_file_is_accepted_by_every_section(name: str) -> None:
+    assert read_params(PARAMS, name).keys() == read_params(PARAMS).keys()
