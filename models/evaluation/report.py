@@ -112,7 +112,8 @@ def evaluate(
         Nobody in the test split; too few calibration patients; a damaged table of predictions. A metric that
         is not defined never raises: it carries its reason.
     """
-    tables = measured_tables(crops, params.minimum_levels, scales)
+    needed = params.minimum_levels if frozen_rules is None else frozen_rules.minimum_levels
+    tables = measured_tables(crops, max(needed, params.minimum_levels), scales)
     patients = tables.patients
     calibration, test = (patients[patients["split"] == split] for split in ("calibration", "test"))
     if test.empty:

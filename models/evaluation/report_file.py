@@ -204,8 +204,8 @@ class EvaluationReport(Section):
     subgroups
         Dimension ('vendor', 'kernel_class', 'slice_thickness', 'kvp', 'sex', 'age', 'bmi') -> group -> metrics.
     flag_rules
-        Rule ('network', 'hu', 'everyone') -> how it would have flagged the test patients; 'network_minus_hu'
-        holds the paired differences.
+        Rule ('network', 'everyone', 'hu', 'hu_at_network_sensitivity') -> how it would have flagged the test
+        patients; 'network_minus_<HU rule>' holds the paired differences.
     decision_curves
         Finding, or 'any' -> curves.
     paper

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -357,3 +358,21 @@ def test_rules_frozen_with_a_model_leave_nothing_to_choose_here(
     assert "0 calibration patients" in str(report.decision_curves["osteoporosis"].reason)
     assert "no train patient" in str(report.baselines["hu"]["bmd.pearson_r"].reason)
     assert "is not known" in str(report.patient["bmd.coverage_inside_conformal_band"].reason)
+
+
+def test_patients_whom_a_models_own_rules_would_not_answer_are_left_out(
+    crops: pd.DataFrame, evaluation: Evaluation
+) -> None:
+    patient = crops.loc[crops["split"] == "test", "patient"].iloc[0]
+    few = crops[(crops["patient"] != patient) | crops["level"].isin(["L1", "L2"])]
+    report = evaluate(
+        few,
+        data=DATA,
+        model=ModelIdentity(weights_sha256="0" * 64, version="000000000000"),
+        versions=Versions("v1", "c", "p", "m"),
+        scales=SCALES,
+        params=PARAMS,
+        frozen_rules=replace(evaluation.rules, minimum_levels=3),
+    ).report
+    assert report.counts.excluded["fewer than 3 evaluable levels"] == 1
+    assert report.patient["flag.share"].n == 27
