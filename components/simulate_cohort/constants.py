@@ -187,7 +187,7 @@ ORGAN_HU = {
     "liver": 57.0,
     "spleen": 48.0,
     "kidney": 32.0,
-    "bowel": 34.0,
+    "bowel": 40.0,
     "stool": 8.0,
     "skin": 25.0,
     "thecal sac": 20.0,
