@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import betabinom
 
 from models.evaluation.agreement import clopper_pearson
-from models.evaluation.calibration import conformal_rank
+from models.evaluation.conformal import conformal_rank
 from models.evaluation.measures import pairs
 from models.evaluation.metric import Metric, undefined
 

@@ -14,7 +14,8 @@ from models.crop_store import SPLITS
 from models.errors import InputError
 from models.evaluation.answers import DataIdentity, decision_rules
 from models.evaluation.beside import judge_beside
-from models.evaluation.calibration import FrozenCutoff, conformal_half_width
+from models.evaluation.calibration import FrozenCutoff
+from models.evaluation.conformal import conformal_half_width
 from models.evaluation.decision_curve import decision_curves
 from models.evaluation.findings import FINDINGS, alternative_findings
 from models.evaluation.flag_comparison import flag_rules

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.evaluation.calibration import CalibrationError, conformal_half_width, freeze_cutoff
+from models.evaluation.calibration import CalibrationError, freeze_cutoff
+from models.evaluation.conformal import conformal_half_width
 from models.evaluation.settings import CutoffRule
 
 YOUDEN = CutoffRule(method="youden")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from models.evaluation.calibration import conformal_half_width
+from models.evaluation.conformal import conformal_half_width
 from models.evaluation.coverage import conformal_band, interval_coverage
 
 
