@@ -67,6 +67,14 @@ def test_conformal_rank_by_hand() -> None:
     assert conformal_half_width(np.zeros(9), np.arange(1.0, 10.0), 0.9) == 9
 
 
+@pytest.mark.parametrize(
+    ("n", "rank"), [(10, 10), (19, 18), (20, 19), (29, 27), (99, 90), (150, 136), (500, 451), (999, 900)]
+)
+def test_half_width_is_the_one_that_mapie_gives(n: int, rank: int) -> None:
+    """MAPIE 1.6.0, SplitConformalRegressor at 0.9 on residuals 1 to n: its half-width is this residual."""
+    assert conformal_half_width(np.zeros(n), np.arange(1.0, n + 1), 0.9) == rank
+
+
 @pytest.mark.parametrize("n", [0, 5, 8])
 def test_too_few_calibration_patients_are_refused(n: int) -> None:
     with pytest.raises(CalibrationError, match=f"{n} calibration patients; a 90% interval needs at least 9"):
