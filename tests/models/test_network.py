@@ -121,6 +121,54 @@ def test_a_local_weights_file_starts_the_backbone(tmp_path: Path) -> None:
     assert torch.equal(network.backbone.get_parameter("layer4.1.conv2.weight"), donor.layer4[1].conv2.weight)
 
 
+def test_weights_of_ones_own_model_start_the_backbone_and_leave_the_head(tmp_path: Path) -> None:
+    donor, network = BoneNet(config()), BoneNet(config())
+    torch.nn.init.normal_(donor.deep.weight)
+    torch.save(donor.state_dict(), tmp_path / "weights.pt")
+    head = network.deep.weight.clone()
+    network.load_pretrained(tmp_path / "weights.pt")
+    for name, value in donor.backbone.state_dict().items():
+        assert torch.equal(network.backbone.state_dict()[name], value), name
+    assert torch.equal(network.deep.weight, head)
+
+
+def test_ones_own_weights_for_other_channels_are_spread_over_ours(tmp_path: Path) -> None:
+    donor = BoneNet(config(slices=1))  # two windows: two channels
+    torch.save(donor.state_dict(), tmp_path / "weights.pt")
+    network = BoneNet(config())
+    network.load_pretrained(tmp_path / "weights.pt")
+    expected = donor.backbone.get_parameter("conv1.weight").mean(1) * 2 / 6
+    assert torch.allclose(network.backbone.get_parameter("conv1.weight")[:, 3], expected)
+
+
+def test_nothing_is_ever_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refused(*arguments: object, **named: object) -> None:
+        raise AssertionError("a download was tried")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refused)
+    monkeypatch.setattr("torch.hub.download_url_to_file", refused)
+    BoneNet(config())
+    with pytest.raises(PretrainedWeightsError, match="resnet18"):
+        BoneNet(config()).load_pretrained(tmp_path / "resnet18-f37072fd.pth")
+
+
+@pytest.mark.parametrize(
+    ("donor", "said"),
+    [("resnet50", "Missing key|Unexpected key|size mismatch"), ("nan", "")],
+)
+def test_weights_of_another_architecture_or_with_nan_are_refused(
+    tmp_path: Path, donor: str, said: str
+) -> None:
+    model = getattr(torchvision_models(), "resnet50" if donor == "resnet50" else "resnet18")(weights=None)
+    if donor == "nan":
+        model.layer1[0].conv1.weight.data[0] = float("nan")
+        said = r"layer1\.0\.conv1\.weight holds values that are not finite numbers"
+    torch.save(model.state_dict(), tmp_path / "weights.pth")
+    with pytest.raises(PretrainedWeightsError, match=said) as caught:
+        BoneNet(config()).load_pretrained(tmp_path / "weights.pth")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("content", ["nothing", "text", "other"])
 def test_an_unfit_weights_file_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
     file = tmp_path / "weights.pth"
