@@ -153,17 +153,20 @@ def check_trainable(train: CropDataset, validation: CropDataset) -> None:
     Raises
     ------
     TrainingDataError
-        Too few patients in train or none in validation, a patient in both, labels or acquisition that are
-        not finite, or a target that is the same everywhere.
+        Too few patients in train or none in validation, a patient in two splits (whichever), labels or
+        acquisition that are not finite, or a target that is the same everywhere.
     """
     if len(train.patients) < 2:
         raise TrainingDataError(f"split train: {len(train.patients)} patients; at least 2 are needed")
     if not validation.patients:
         raise TrainingDataError("split validation: no patients; early stopping needs at least 1")
-    both = set(train.patients) & set(validation.patients)
-    if both:
+    index = train.store.index
+    splits = index.groupby("patient")["split"].unique()
+    several = splits[splits.map(len) > 1]
+    if len(several):
+        names = " and in ".join(name for name in SPLITS if name in several.iloc[0])
         raise TrainingDataError(
-            f"{len(both)} patients are in train and in validation; a patient has one split"
+            f"{len(several)} patients are in more than one split (one is in {names}); a patient has one split"
         )
     for name, dataset in (("train", train), ("validation", validation)):
         for column, values in (

@@ -83,10 +83,13 @@ def test_no_train_patients(store: CropStore) -> None:
         check(changed(store, split=store.index["split"].replace("train", "test")))
 
 
-def test_a_patient_in_both(store: CropStore) -> None:
+@pytest.mark.parametrize("other", ["validation", "test"])
+def test_a_patient_in_two_splits(store: CropStore, other: str) -> None:
     first = store.index["patient"] == store.index["patient"].iloc[0]
-    split = store.index["split"].where(~first | (store.index["level"] != "L1"), "validation")
-    with pytest.raises(TrainingDataError, match="1 patients are in train and in validation"):
+    split = store.index["split"].where(~first | (store.index["level"] != "L1"), other)
+    with pytest.raises(
+        TrainingDataError, match=f"1 patients are in more than one split .one is in train and in {other}"
+    ):
         check(changed(store, split=split))
 
 
