@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from models.errors import ParameterError
 from models.params import load_section, read_params_file, with_profile
 from models.train_params import TrainParams
 from pipelines.compile_pipeline import compile_pipeline
+from pipelines.local_run import RunOptions, _refuse_other_order
 from pipelines.params import gate_policy, read_params
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,3 +177,14 @@ def test_the_command_line_refuses_an_unknown_profile_in_one_line(
 @pytest.mark.parametrize("name", yaml.safe_load(PARAMS.read_text())["profiles"])
 def test_every_profile_of_the_file_is_accepted_by_every_section(name: str) -> None:
     assert read_params(PARAMS, name).keys() == read_params(PARAMS).keys()
+
+
+def test_a_run_is_resumed_under_the_profile_it_was_begun_with(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"profile": "paper", "arguments": {"policy": "demo", "data_folder": ""}}))
+    begun = RunOptions(params_file=PARAMS, policy="demo", profile="paper", resume=True)
+    _refuse_other_order(plan, begun)
+    with pytest.raises(ParameterError, match="begun with --profile paper; say the same"):
+        _refuse_other_order(plan, replace(begun, profile=None))
+    plan.write_text(json.dumps({"arguments": {"policy": "demo", "data_folder": ""}}))  # of an earlier version
+    _refuse_other_order(plan, replace(begun, profile=None))
