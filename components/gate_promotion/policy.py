@@ -59,6 +59,8 @@ class GainRule(Section):
 class VendorRule(Section):
     """Every vendor's test patients by themselves: the worst vendor must pass.
 
+    All must pass, so their intervals need no correction for being several (intersection-union test).
+
     Attributes
     ----------
     minimum_patients
@@ -83,12 +85,16 @@ class VendorRule(Section):
 
 
 class CoverageRule(Section):
-    """The share of test patients inside their prediction interval must lie in its exact band.
+    """The number of test patients inside their prediction interval must lie in its exact band.
+
+    A conformal interval's own coverage depends on which patients calibrated it: the band is the binomial one mixed
+    over that (`models.evaluation.coverage.conformal_band`). The plain binomial band would refuse one in five
+    intervals that keep their promise (19 %, with 500 calibration and 700 test patients).
 
     Attributes
     ----------
     confidence
-        Of the band: how often intervals that keep their promise would pass.
+        Of the band: how often intervals that keep their promise pass.
     """
 
     confidence: float = Field(ge=0.9, lt=1.0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from components.gate_promotion.coverage import binomial_band, exact_band
 from components.gate_promotion.outcome import Judgement
 from components.gate_promotion.policy import BoundRule, CoverageRule, GainRule, VendorRule
+from models.evaluation.coverage import conformal_band
 from models.evaluation.metric import Metric
 from models.evaluation.report_file import EvaluationReport
 
@@ -19,18 +19,9 @@ def not_judged(why: str, change: str, metric: Metric | None = None) -> Judgement
     return Judgement("not judged", f"not judged: {why}", metric, change=change)
 
 
-def metric_of(report: EvaluationReport, key: str) -> Metric | None:
-    """The challenger's metric that a bound rule names."""
-    group, _, name = key.partition(".")
-    if group == "flag":
-        network = report.flag_rules.get("network")
-        return None if network is None else network.metrics.get(name)
-    return report.patient.get(key)
-
-
 def bound(report: EvaluationReport, key: str, rule: BoundRule) -> Judgement:
     """Lower bound of a metric."""
-    metric = metric_of(report, key)
+    metric = report.patient.get(key)
     if metric is None:
         return not_judged(ABSENT, EVALUATE_AGAIN)
     if metric.positives is not None:
@@ -86,21 +77,22 @@ def coverage(report: EvaluationReport, target: str, rule: CoverageRule) -> Judge
         return not_judged(ABSENT, EVALUATE_AGAIN)
     if metric.value is None:
         return not_judged(str(metric.reason), EVALUATE_AGAIN, metric)
-    counted = report.counts.tbs_judged_patients if target == "tbs" else report.counts.judged_patients
-    calibrated = counted.get("calibration") or report.counts.judged_patients.get("calibration", 0)
+    calibrated = report.frozen.interval_patients.get(target, 0)
     if calibrated == 0:
-        return not_judged("no calibration patients", EVALUATE_AGAIN, metric)
+        return not_judged(
+            "how many calibration patients froze the interval is not known", EVALUATE_AGAIN, metric
+        )
     nominal = report.frozen.interval_coverage
-    low, high = exact_band(nominal, metric.n, calibrated, rule.confidence)
-    fixed = binomial_band(nominal, metric.n, rule.confidence)
+    fewest, most = conformal_band(metric.n, calibrated, nominal, rule.confidence)
+    held = round(metric.value * metric.n)
+    low, high = fewest / metric.n, most / metric.n
     words = (
-        f"{metric.value:.3f} of {metric.n} inside their {nominal:.0%} interval; exact {rule.confidence:.0%} band "
-        f"{low:.3f} to {high:.3f} with {calibrated} calibration patients ({fixed.low:.3f} to {fixed.high:.3f} if "
-        "their number were endless)"
+        f"{held} of {metric.n} inside their {nominal:.0%} interval ({metric.value:.3f}); exact {rule.confidence:.0%} "
+        f"band with {calibrated} calibration patients {fewest} to {most} ({low:.3f} to {high:.3f})"
     )
-    if low - 1e-9 <= metric.value <= high + 1e-9:
+    if fewest <= held <= most:
         return Judgement("passed", f"{words}: inside", metric, low, high)
-    narrow = metric.value < low
+    narrow = held < fewest
     return Judgement(
         "failed",
         f"{words}: {'below' if narrow else 'above'} it",

@@ -15,6 +15,7 @@ from models.evaluation import resampled
 from models.evaluation.bootstrap import Resampling, interval, resamples
 from models.evaluation.correlation import plain_pearson_r
 from models.evaluation.findings import FINDINGS, Finding
+from models.evaluation.measures import known
 from models.evaluation.metric import Metric, undefined
 from models.evaluation.roc import plain_auc
 from models.evaluation.tables import TARGETS
@@ -69,15 +70,17 @@ def versus_champion(
     ours, theirs = _matched(challenger, champion)
     differences: dict[str, Metric] = {}
     for target, (estimate, _, reference) in TARGETS.items():
-        known = ours[reference].notna().to_numpy()
-        truth = ours.loc[known, reference].to_numpy(dtype=np.float64)
-        first, second = (table.loc[known, estimate].to_numpy(dtype=np.float64) for table in (ours, theirs))
+        judged = known(ours, target)
+        truth = judged[reference].to_numpy(dtype=np.float64)
+        first, second = (
+            table.loc[judged.index, estimate].to_numpy(dtype=np.float64) for table in (ours, theirs)
+        )
         if len(truth) < 2:
-            why = f"{len(truth)} patients with a reference value"
+            why = f"{len(truth)} patients that can be judged"
             lacking = [f"{target}.pearson_r", *(f"{name}.auc" for name in _findings_on(target))]
             differences |= {key: undefined(why, len(truth), METHOD) for key in lacking}
             continue
-        drawn = resamples(list(ours.loc[known, "patient"]), how)
+        drawn = resamples(list(judged["patient"]), how)
         differences[f"{target}.pearson_r"] = interval(
             _minus(plain_pearson_r(truth, first), plain_pearson_r(truth, second)),
             resampled.pearson_r(drawn, truth, first) - resampled.pearson_r(drawn, truth, second),

@@ -35,9 +35,7 @@ def _settings() -> tuple[ScalesParams, EvaluateParams]:
 
 
 @cache
-def evaluated(
-    estimator: simulated.Estimator, seed: int, test: int, calibration: int, sha: str
-) -> Evaluation:
+def evaluated(estimator: simulated.Estimator, seed: int, test: int, calibration: int, sha: str) -> Evaluation:
     """The real evaluation of a model's predictions."""
     scales, params = _settings()
     counts = simulated.SPLIT_COUNTS | {"test": test, "calibration": calibration}

@@ -10,7 +10,7 @@ from components.gate_promotion.decide import decide, with_word
 from components.gate_promotion.outcome import GateDecision, Word
 from components.gate_promotion.policy import GateParams, GatePolicy
 from models.evaluation.metric import Metric, undefined
-from models.evaluation.report_file import EvaluationReport, NamedMetrics
+from models.evaluation.report_file import EvaluationReport
 from tests import simulated_predictions as simulated
 
 GOOD = simulated.of_quality(0.92, 0.70)
@@ -32,20 +32,12 @@ def good(judge) -> EvaluationReport:
             "osteopenia.auc": _metric(0.9, 0.61, positives=14),
             "osteoporosis.auc": _metric(0.9, 0.51, positives=5),
             "impaired_tbs.auc": _metric(0.8, 0.41, positives=14),
+            "flag.sensitivity": _metric(0.9, 0.31, n=18, positives=18),
+            "flag.specificity": _metric(0.3, 0.01, n=10, positives=18),
         },
     ).model_copy(
         update={
             "gains": {"age_sex": {"bmd.pearson_r": _metric(0.3, 0.001)}},
-            "flag_rules": {
-                "network": NamedMetrics(
-                    title="flag",
-                    says="given",
-                    metrics={
-                        "sensitivity": _metric(0.9, 0.41, n=18, positives=18),
-                        "specificity": _metric(0.3, 0.01, n=10, positives=18),
-                    },
-                )
-            },
         }
     )
 
@@ -75,6 +67,8 @@ def test_all_rules_just_above_their_bounds_promote(good: EvaluationReport, demo:
         ("osteopenia.auc", 0.60, 14),
         ("osteoporosis.auc", 0.50, 5),
         ("impaired_tbs.auc", 0.40, 14),
+        ("flag.sensitivity", 0.30, 18),
+        ("flag.specificity", 0.0, 18),
     ],
 )
 def test_each_rule_refuses_alone_and_is_named(
@@ -140,18 +134,6 @@ def test_no_champion_is_not_judged_and_does_not_block(good: EvaluationReport, de
     rule = _rule(decide(good, None, demo), "champion.bmd.pearson_r")
     assert (rule.verdict, rule.blocks) == ("not judged", False)
     assert rule.reason == "champion.bmd.pearson_r: not judged: no champion"
-
-
-@pytest.mark.parametrize(("key", "low"), [("sensitivity", 0.40), ("specificity", 0.0)])
-def test_the_flag_rule_is_judged_as_a_rule(
-    good: EvaluationReport, demo: GatePolicy, key: str, low: float
-) -> None:
-    network = good.flag_rules["network"]
-    worse = network.model_copy(
-        update={"metrics": {**network.metrics, key: _metric(0.9, low, n=18, positives=18)}}
-    )
-    decision = decide(good.model_copy(update={"flag_rules": {"network": worse}}), None, demo)
-    assert [rule.key for rule in decision.rules if rule.blocks] == [f"flag.{key}"]
 
 
 def test_narrower_intervals_than_the_policy_asks_for_are_not_judged(
