@@ -102,7 +102,6 @@ def torchrun_processes(device: str = "auto") -> Iterator[Processes]:
         place = torch.device("cuda", number)
         torch.cuda.set_device(place)
     dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=_PATIENCE)
-    try:
-        yield Processes(dist.get_rank(), dist.get_world_size(), place)
-    finally:
-        dist.destroy_process_group()
+    yield Processes(dist.get_rank(), dist.get_world_size(), place)
+    # not after an error: the others wait in a collective call, and to take leave would wait for them
+    dist.destroy_process_group()

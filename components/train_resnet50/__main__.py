@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 from components.train_resnet50.run import checkpoint_beside, run
+from models.checkpoint import CheckpointError
 from models.crop_store import open_crop_store
+from models.divergence import TrainingDivergedError
 from models.errors import OsteoGateError
 from models.params import load_section
 from models.processes import Processes, torchrun_processes
@@ -23,14 +25,16 @@ from models.training import fit
 def main() -> int:
     """Exit code: 0, or that of the error, which is one line."""
     options = _options()
+    rank = int(os.environ.get("RANK", "0"))
     try:
         params = load_section(options.params, "train", TrainParams, options.profile)
         with torchrun_processes(params.device) as processes:
             _train(options, params, processes)
     except OsteoGateError as error:
-        sys.stderr.write(f"error: {error}\n")
-        # the others wait for this process in a collective call: torchrun ends them, not a tidy farewell
-        sys.stderr.flush()
+        # what is wrong with parameters or data is wrong in every process, and said by the main one
+        if rank == 0 or isinstance(error, TrainingDivergedError | CheckpointError):
+            sys.stderr.write(f"error: {error}\n")
+            sys.stderr.flush()
         return error.exit_code
     return 0
 
@@ -80,6 +84,6 @@ def _options() -> argparse.Namespace:
 
 if __name__ == "__main__":
     code = main()
-    if code and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        os._exit(code)
+    if code and "WORLD_SIZE" in os.environ:
+        os._exit(code)  # no farewell to the others: torchrun ends them
     sys.exit(code)

@@ -18,9 +18,11 @@ from models.crop_store import CropStore, open_crop_store
 from models.errors import ParameterError
 from models.prediction import predict_store
 from models.processes import SINGLE, torchrun_processes
+from models.train_params import AugmentationParams
 from tests.crop_store_factory import make_store
 
 ROOT = Path(__file__).resolve().parents[2]
+NONE = AugmentationParams(shift_mm=0, hu_offset=0, hu_scale=0, noise_hu=0, mirror=False)
 
 STEP = """
 import sys
@@ -120,9 +122,11 @@ def test_a_process_without_a_gpu_of_its_own_is_said(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.long
 def test_torchrun_ends_where_one_process_does_and_the_main_one_alone_speaks(tmp_path: Path) -> None:
-    store = make_store(tmp_path / "crops", patients=120, pixels=32, offsets_mm=(0.0,))
+    """Trained until it has learnt, and without what each process draws for itself (augmentation, dropout)."""
+    store = make_store(tmp_path / "crops", patients=160, pixels=24, offsets_mm=(0.0,))
     document = yaml.safe_load((ROOT / "params.yaml").read_text())
-    document["train"] |= {"arch": "resnet18", "epochs": 6, "batch": 32, "threads": 1, "device": "cpu"}
+    document["train"] |= {"arch": "resnet18", "epochs": 10, "batch": 48, "threads": 1, "device": "cpu"}
+    document["train"] |= {"dropout": 0.0, "patience": 10, "augmentation": NONE.model_dump()}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(document))
     words = ["-m", "components.train_resnet50", "--store", str(tmp_path / "crops")]
     words += ["--params", str(tmp_path / "params.yaml")]
@@ -140,7 +144,7 @@ def test_torchrun_ends_where_one_process_does_and_the_main_one_alone_speaks(tmp_
         )
         assert done.returncode == 0, done.stderr
         assert len([line for line in done.stdout.splitlines() if str(out) in line]) == 1
-        assert done.stdout.count("epoch=6") + done.stderr.count("epoch=6") == 1
+        assert done.stdout.count("epoch=10") + done.stderr.count("epoch=10") == 1
         table = predict_store(load_model(out), open_crop_store(tmp_path / "crops"), ("test",))
         found[name] = {
             column: float(np.corrcoef(table[column], table[f"{kind}_pred{unit}"])[0, 1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,3 +161,25 @@ def test_params_yaml_trains_a_resnet50_on_the_crops_that_prepare_makes() -> None
     assert params.arch == "resnet50"
     geometry = CropGeometry.model_validate(read_params_file(ROOT / "params.yaml")["prepare"]["geometry"])
     assert params.network(geometry).body_anterior_mm == geometry.centre_shift_mm
+
+
+def test_by_itself_a_missing_store_is_one_line_and_exit_3(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "components.train_resnet50",
+            "--store",
+            "nowhere",
+            "--out",
+            str(tmp_path / "m"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: nowhere: not a crop store")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
