@@ -90,6 +90,29 @@ def test_the_same_model_as_its_own_champion_scores_the_same_on_the_same_patients
     assert theirs.test_set_sha256 == ours.test_set_sha256
 
 
+def test_the_report_holds_the_difference_from_the_champion(judged: Path, folder: Path) -> None:
+    """The champion here is the same weights, but no decision rules of its own lie beside them."""
+    versus = read_report(judged / "report.json").versus_champion
+    assert versus is not None
+    assert versus.champion_sha256 == load_model(folder / "model").card.weights_sha256
+    assert (versus.patients, versus.same_model) == (21, False)
+    difference = versus.difference["bmd.pearson_r"]
+    assert (difference.value, difference.low, difference.high) == (0.0, 0.0, 0.0)
+    assert read_report(judged / "champion_report.json").versus_champion is None
+
+
+def test_a_champion_with_the_same_weights_and_rules_is_the_same_model(
+    judged: Path, folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "model", tmp_path / "champion")
+    shutil.copyfile(judged / "decision.json", tmp_path / "champion" / "decision.json")
+    arguments = {"model": folder / "model", "store": folder / "store", "params": PARAMS, "scales": SCALES}
+    run(**arguments, champion=tmp_path / "champion", out=tmp_path / "out")
+    versus = read_report(tmp_path / "out" / "report.json").versus_champion
+    assert versus is not None
+    assert versus.same_model
+
+
 def test_the_gate_reads_both(judged: Path, tmp_path: Path) -> None:
     decision = gate(
         report=judged / "report.json",
