@@ -25,8 +25,9 @@ VBMD_SD_MG_CC = 29.0  # spec
 CLINICAL_SHIFT_Z = -0.45  # spec (-0.35 to -0.55): a clinic's cohort lies below the population
 VBMD_RANGE_MG_CC = (35.0, 300.0)  # plausible QCT range
 MICRO_CORRELATION = 0.40  # spec: with vBMD
-MICRO_AGE_SLOPE_PER_YEAR = {"F": -0.068, "M": -0.105}  # spec: about 0.05; fit: TBS by age (NHANES)
-MICRO_MEAN = {"F": 0.0, "M": 0.6}  # fit: TBS of men beside women (NHANES)
+MICRO_AGE_SLOPE_PER_YEAR = {"F": -0.076, "M": -0.13}  # spec: about 0.05; fit: TBS by age (NHANES)
+MICRO_LOSS_UNTIL_YEARS = 72.0  # fit: TBS falls no further at 80 and older (NHANES)
+MICRO_MEAN = {"F": 0.0, "M": 0.68}  # fit: TBS of men beside women (NHANES)
 DEGENERATION_PER_YEAR = {"F": 0.020, "M": 0.032}  # from 45 years; illustrative; fit: BMD of men over 70
 DEGENERATION_SD = 0.35  # illustrative
 SHELL_CORRELATION = 0.55  # spec: with vBMD
@@ -151,7 +152,7 @@ DXA_PIXEL_X_MM, DXA_PIXEL_Z_MM = 0.5, 1.0  # spec
 DXA_BLUR_MM = 0.45  # spec
 DXA_GAIN_SD = 0.006  # spec
 DXA_SOFT_TISSUE_SD_G_CM2 = 0.030  # fat inhomogeneity left after the baseline; fit: BMD precision
-DXA_TURN_SD_DEG, DXA_TURN_MAX_DEG = 1.1, 4.0  # axial rotation of a patient on the table; fit: precision
+DXA_TURN_SD_DEG, DXA_TURN_MAX_DEG = 1.0, 4.0  # axial rotation of a patient on the table; fit: precision
 DXA_LINE_SD_MM = 1.0  # how well an analyst finds the middle of a disc; fit: precision
 DXA_EDGE_FRACTION = 0.35  # edge mask, of the level's median areal density; illustrative
 DXA_LATERAL_MARGIN_MM = 4.0  # transverse processes are cut off beyond the body's edge; ISCD practice
@@ -162,7 +163,7 @@ TBS_INSET_MM = 5.0  # spec
 TBS_LAGS_MM = (1, 2, 3, 4)  # spec
 TBS_TREND_MM = 5.0  # sigma of the smooth background taken off first; fit: r(TBS, micro), equal levels
 # fit: mean and SD by age and sex (NHANES TBS); the commercial scale is proprietary
-TBS_SLOPE, TBS_OFFSET = 1.062, -0.416
+TBS_SLOPE, TBS_OFFSET = 1.06, -0.418
 
 # --- CT --------------------------------------------------------------------------------------------------
 HYDROXYAPATITE = {"Ca": 0.3989, "P": 0.1850, "O": 0.4141, "H": 0.0020}  # Ca10(PO4)6(OH)2 by mass
