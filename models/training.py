@@ -206,6 +206,8 @@ class TrainingRun:
         self.best_epoch, self.best_loss = 0, math.inf
         self.best_state: dict[str, Tensor] = {}
         self.train_seconds, self.crops = 0.0, 0
+        # a GPU is given the next step before the loss of the last one is asked for, so that it never waits
+        self.steps_ahead = 1 if device.type == "cuda" else 0
 
     def to_the_end(self, reporter: Reporter | None) -> None:
         reporter = reporter if self.processes.main else None
@@ -255,11 +257,7 @@ class TrainingRun:
             reporter.epoch(record)
 
     def steps(self, generator: torch.Generator) -> Iterator[_Step]:
-        """The epoch's steps, each given when its loss may be read.
-
-        A GPU is given the next step before the loss of the last one is asked for, so that it never waits.
-        """
-        on_gpu = self.device.type == "cuda"
+        """The epoch's steps, each given when its loss may be read."""
         waiting: deque[_Step] = deque()
         batches = self.train.shuffled(
             self.params.batch,
@@ -268,9 +266,9 @@ class TrainingRun:
             part=self.processes.rank,
             parts=self.processes.count,
         )
-        for number, batch in enumerate(prefetched(batches, pinned=on_gpu), start=1):
+        for number, batch in enumerate(prefetched(batches, pinned=self.device.type == "cuda"), start=1):
             waiting.append(self._step(number, batch, generator))
-            if len(waiting) > on_gpu:
+            if len(waiting) > self.steps_ahead:
                 yield waiting.popleft()
         yield from waiting
 

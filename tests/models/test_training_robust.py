@@ -285,3 +285,30 @@ def test_the_parts_of_an_epoch_are_its_batches(store: CropStore) -> None:
     assert dataset.batches(10, 2) == 3
     assert dataset.batches(21, 2) == 1  # the rest of three cannot be shared by two
     assert len(list(dataset.shuffled(21, 3, 1, part=1, parts=2))) == 1
+
+
+def test_steps_taken_ahead_as_on_a_gpu_change_no_loss_and_name_the_right_batch(
+    store: CropStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for ahead in (0, 1):
+        run = prepared(store, with_(batch=5))
+        run.steps_ahead = ahead
+        torch.manual_seed(0)
+        run.network.train()
+        found.append([(s.number, float(s.loss)) for s in run.steps(torch.Generator().manual_seed(0))])
+    assert found[0] == found[1]
+    assert [number for number, _ in found[0]] == [1, 2, 3, 4, 5]  # 24 crops
+
+    optimise, calls = TrainingRun.optimise, 0
+
+    def third_fails(self: TrainingRun, *tensors: object) -> tuple[torch.Tensor, torch.Tensor]:
+        nonlocal calls
+        calls += 1
+        loss, norm = optimise(self, *tensors)  # type: ignore[arg-type]
+        return (loss * float("nan") if calls == 3 else loss), norm
+
+    monkeypatch.setattr(TrainingRun, "optimise", third_fails)
+    with pytest.raises(TrainingDivergedError, match="epoch 1, batch 3;"):
+        run._one_epoch(1, None)
+    assert calls == 4, "one step was ahead of the loss that was read"
