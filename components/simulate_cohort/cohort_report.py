@@ -21,7 +21,8 @@ from components.simulate_cohort.population_statistics import standard_errors, st
 from components.simulate_cohort.published import PUBLISHED, PublishedStatistic
 
 SCHEMA_VERSION = 1
-STATEMENT = "Simulated phantoms, not patients. Published values are of patients; nothing simulated here is."
+BAND_PATIENTS = 1000  # what the bands are meant for
+STATEMENT = "Simulated phantoms, not patients. Only the published values beside them are of patients."
 
 
 @dataclass(frozen=True)
@@ -119,4 +120,6 @@ def _page(document: dict[str, object], rows: list[ComparedStatistic], figures: d
         for name, svg in figures.items()
     ]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(report=document, rows=rows, figures=inlined)
+    return environment.from_string(template).render(
+        report=document, rows=rows, figures=inlined, band_patients=BAND_PATIENTS
+    )

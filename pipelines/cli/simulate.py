@@ -9,7 +9,7 @@ import typer
 
 from pipelines.cli.profile import Profile
 
-REPORT_PATIENTS = 1000
+REPORT_PATIENTS = 1000  # what the bands are meant for
 
 
 def simulate(
