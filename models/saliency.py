@@ -46,7 +46,7 @@ class Attribution:
     error: dict[str, float]
 
 
-def attribute(model: LoadedModel, store: CropStore, rows: list[int], *, steps: int = 32) -> list[Attribution]:
+def attribute(model: LoadedModel, store: CropStore, rows: list[int], *, steps: int = 16) -> list[Attribution]:
     """Integrated gradients for these rows of the store.
 
     Parameters
