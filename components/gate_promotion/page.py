@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from components.gate_promotion.outcome import GateDecision, RuleOutcome
-from components.gate_promotion.titles import GROUPS, group_of, title_of
+from components.gate_promotion.titles import GROUPS, full_title_of, group_of, title_of
 from models.evaluation.metric import Metric
 from models.evaluation.report_file import EvaluationReport
 
@@ -36,7 +36,13 @@ def render(
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals |= {"title_of": title_of, "why": why, "interval": interval, "cell": _cell}
+    environment.globals |= {
+        "title_of": title_of,
+        "full_title_of": full_title_of,
+        "why": why,
+        "interval": interval,
+        "cell": _cell,
+    }
     groups = [
         (words, [outcome for outcome in decision.rules if group_of(outcome.key) == group])
         for group, words in GROUPS.items()
@@ -67,7 +73,7 @@ def in_words(decision: GateDecision) -> str:
         f"{counts['failed']} failed and {counts['not judged']} could not be judged, on "
         f"{decision.test_patients} test patients."
     )
-    blocking = [title_of(outcome.key) for outcome in decision.rules if outcome.blocks]
+    blocking = [full_title_of(outcome.key) for outcome in decision.rules if outcome.blocks]
     if decision.state == "refused":
         return f"{judged} The model is kept and not deployed, because of: {'; '.join(blocking)}."
     if decision.state == "rejected":

@@ -55,7 +55,8 @@ def worst_bias(report: EvaluationReport, key: str, rule: VendorRule) -> Judgemen
     text = f"{vendor}, the worst of {len(found)}: {metric.words(3)}, n={metric.n}"
     if _farthest(metric) < within:
         return Judgement("passed", f"{text}; within +-{within:.3f}", metric, -within, within)
-    change = _sooner_or_more(metric, within - abs(float(metric.value or 0)), _half_width(metric), vendor)
+    room = within - abs(float(metric.value or 0))
+    change = _sooner_or_more(metric, room, _half_width(metric), f"within +-{within:.3f}", vendor)
     return Judgement("failed", f"{text}; not within +-{within:.3f}", metric, -within, within, change)
 
 
@@ -110,13 +111,16 @@ def above(metric: Metric, floor: float, over: str, *, who: str = "", digits: int
         return not_judged(str(metric.reason), "a figure that is defined: see the reason", metric)
     holds = metric.low > floor
     relation = "above" if holds else "not above"
+    change = _sooner_or_more(
+        metric, metric.value - floor, metric.value - metric.low, f"above {floor:.2f}", who
+    )
     return Judgement(
         "passed" if holds else "failed",
         f"{metric.words(digits)}{over}, n={metric.n}; lower bound {metric.low:.3f} is {relation} {floor:.2f}",
         metric,
         floor,
         None,
-        None if holds else _sooner_or_more(metric, metric.value - floor, metric.value - metric.low, who),
+        None if holds else change,
     )
 
 
@@ -151,10 +155,13 @@ def _half_width(metric: Metric) -> float:
     return _farthest(metric) - abs(float(metric.value or 0))
 
 
-def _sooner_or_more(metric: Metric, room: float, half_width: float, who: str = "") -> str:
+def _sooner_or_more(metric: Metric, room: float, half_width: float, bound: str, who: str = "") -> str:
     """A better figure, or the patients that would bring the bound in: an interval shrinks as 1 / sqrt(n)."""
     of = f" of {who}" if who else ""
     if room <= 0:
-        return f"a better figure{of}: it misses the bound by itself, however many patients it is measured on"
+        return f"a better figure{of}: {metric.value:.3f} itself is not {bound}, however many patients it is measured on"
     needed = 10 * math.ceil(metric.n * (half_width / room) ** 2 / 10 + 1e-9)
-    return f"a better figure{of}; or, if it stays {metric.value:.2f}, about {needed} patients like these {metric.n}"
+    return (
+        f"a better figure{of}; or, if it stays {metric.value:.3f}, about {needed} patients like these {metric.n}, so "
+        f"that its interval is {bound}"
+    )

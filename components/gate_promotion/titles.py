@@ -34,8 +34,13 @@ def group_of(key: str) -> str:
     return first if first in GROUPS else "own"
 
 
+def full_title_of(key: str) -> str:
+    """The rule in words where it stands alone."""
+    return f"{title_of(key)}, against the champion" if group_of(key) == "champion" else title_of(key)
+
+
 def title_of(key: str) -> str:
-    """The rule in words."""
+    """The rule in words, under the heading of its group."""
     group, _, rest = key.partition(".")
     if key == "minimum_test_patients":
         return "Enough test patients"
