@@ -184,6 +184,7 @@ PAGES = {
     "validate/summary.html": ["Validation of CT series", "add up", "simulated phantoms"],
     "validate/data_docs/index.html": ["series", "dxa"],
     "evaluate/report.html": ["simulated phantoms", "Bland-Altman", "By vendor", "Paper, 52 patients"],
+    "gate/decision.html": ["Promoted", "Rule by rule", "no champion", "simulated phantoms"],
     "drift/index.html": ["Drift by scanner vendor", "Siemens", "simulated phantoms"],
     "drift/GE.html": ["soft_tissue_peak_hu"],
 }

@@ -63,7 +63,7 @@ def workspace(tmp_path: Path) -> Workspace:
     return place
 
 
-def _run(workspace: Workspace, report: EvaluationReport, name: str, *, asks: str = "person") -> Path:
+def finished_run(workspace: Workspace, report: EvaluationReport, name: str, *, asks: str = "person") -> Path:
     """A finished run as `osteogate run` leaves it, up to the gate."""
     params = read_params_file(workspace.params_file)
     params["gate"]["approval"] = asks
@@ -99,7 +99,7 @@ def _run(workspace: Workspace, report: EvaluationReport, name: str, *, asks: str
     return folder
 
 
-def _osteogate(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
+def osteogate(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("osteogate")), *words]
     environment = {**os.environ, "OSTEOGATE_ROOT": str(workspace.root)}
     environment.pop("OSTEOGATE_HOME", None)
@@ -111,9 +111,9 @@ def _quiet(records: object) -> None:
 
 
 def test_a_rejection_is_recorded_shown_and_final(workspace: Workspace, good: EvaluationReport) -> None:
-    folder = _run(workspace, good, "run-1")
+    folder = finished_run(workspace, good, "run-1")
     assert read_decision(folder / "gate" / "decision.json").state == "awaiting approval"
-    done = _osteogate(workspace, "reject", "run-1", "--by", "A. Miller", "--why", "too few men", "--json")
+    done = osteogate(workspace, "reject", "run-1", "--by", "A. Miller", "--why", "too few men", "--json")
     assert done.returncode == 0, done.stderr + (folder / "deployment.log").read_text()
     manifest = json.loads(done.stdout)
     assert manifest["gate"]["state"] == "rejected"
@@ -124,7 +124,7 @@ def test_a_rejection_is_recorded_shown_and_final(workspace: Workspace, good: Eva
     assert "too few men" in (folder / "gate" / "decision.html").read_text()
     (record,) = read_approvals(workspace.home / APPROVALS_FILE)
     assert (record.run_id, record.word.action) == ("run-1", "rejected")
-    again = _osteogate(workspace, "approve", "run-1", "--by", "B. Jones")
+    again = osteogate(workspace, "approve", "run-1", "--by", "B. Jones")
     assert again.returncode == 4
     lines = [line for line in again.stderr.splitlines() if line.startswith("error:")]
     assert len(lines) == 1
@@ -137,7 +137,7 @@ def test_an_approval_stands_when_deployment_fails_and_is_carried_out_again(
     workspace: Workspace, good: EvaluationReport
 ) -> None:
     """Nothing to export lies here, so the deploy step itself refuses: it was reached, by approval only."""
-    folder = _run(workspace, good, "run-1")
+    folder = finished_run(workspace, good, "run-1")
     for _ in range(2):
         with pytest.raises(RunFailedError, match="deploy: ") as failure:
             approve(workspace, "run-1", "A. Miller", _quiet)
@@ -151,14 +151,14 @@ def test_an_approval_stands_when_deployment_fails_and_is_carried_out_again(
 
 
 def test_what_the_gate_refused_no_person_approves(workspace: Workspace, poor: EvaluationReport) -> None:
-    _run(workspace, poor, "run-1")
+    finished_run(workspace, poor, "run-1")
     with pytest.raises(NothingToApproveError, match=r"refused by the gate \(policy 'demo'\): .*nothing to"):
         approve(workspace, "run-1", "A. Miller", _quiet)
     assert read_approvals(workspace.home / APPROVALS_FILE) == []
 
 
 def test_what_nobody_was_asked_about_needs_no_approval(workspace: Workspace, good: EvaluationReport) -> None:
-    _run(workspace, good, "run-1", asks="automatic")
+    finished_run(workspace, good, "run-1", asks="automatic")
     with pytest.raises(NothingToApproveError, match="promoted without asking a person"):
         approve(workspace, "run-1", "A. Miller", _quiet)
 
@@ -166,7 +166,7 @@ def test_what_nobody_was_asked_about_needs_no_approval(workspace: Workspace, goo
 def test_a_superseded_or_served_model_is_not_approved(
     workspace: Workspace, good: EvaluationReport, tmp_path: Path
 ) -> None:
-    _run(workspace, good, "run-1")
+    finished_run(workspace, good, "run-1")
     served = _champion(workspace, tmp_path / "other", "a" * 64)
     with pytest.raises(
         NothingToApproveError, match=rf"superseded: .*no champion, and .* now version {served}; "
@@ -178,7 +178,7 @@ def test_a_superseded_or_served_model_is_not_approved(
 def test_a_second_approval_of_what_is_served_is_refused(
     workspace: Workspace, good: EvaluationReport, tmp_path: Path
 ) -> None:
-    folder = _run(workspace, good, "run-1")
+    folder = finished_run(workspace, good, "run-1")
     decision = read_decision(folder / "gate" / "decision.json")
     word = Word(action="approved", at="2026-11-23T08:00:00+00:00", by="A. Miller", account="am")
     record = ApprovalRecord(
@@ -199,7 +199,7 @@ def test_a_second_approval_of_what_is_served_is_refused(
 
 
 def test_a_run_is_found_by_its_id_or_its_models_version(workspace: Workspace, poor: EvaluationReport) -> None:
-    _run(workspace, poor, "run-1")
+    finished_run(workspace, poor, "run-1")
     (workspace.runs / "latest").symlink_to("run-1")
     for wanted in ("run-1", "latest", poor.model.weights_sha256[:12]):
         with pytest.raises(NothingToApproveError, match="run run-1 was refused"):
@@ -210,7 +210,7 @@ def test_a_run_is_found_by_its_id_or_its_models_version(workspace: Workspace, po
 def test_an_unknown_run_is_one_line_that_names_what_awaits(
     workspace: Workspace, good: EvaluationReport, wanted: str
 ) -> None:
-    _run(workspace, good, "run-1")
+    finished_run(workspace, good, "run-1")
     with pytest.raises(UnknownRunError, match="awaiting approval: run-1"):
         approve(workspace, wanted, "A. Miller", _quiet)
 
@@ -228,14 +228,14 @@ def test_nobody_approves_without_a_name(workspace: Workspace, by: str) -> None:
 
 
 def test_nobody_rejects_without_a_reason(workspace: Workspace, good: EvaluationReport) -> None:
-    _run(workspace, good, "run-1")
+    finished_run(workspace, good, "run-1")
     with pytest.raises(ParameterError, match="--why: 1 to 300"):
         reject(workspace, "run-1", "A. Miller", " ", _quiet)
     assert read_approvals(workspace.home / APPROVALS_FILE) == []
 
 
 def test_a_damaged_log_of_approvals_decides_nothing(workspace: Workspace, good: EvaluationReport) -> None:
-    _run(workspace, good, "run-1")
+    finished_run(workspace, good, "run-1")
     (workspace.home / APPROVALS_FILE).write_text('{"subject": "half')
     with pytest.raises(ApprovalLogError, match=r"approvals\.jsonl: line 1 is no record"):
         approve(workspace, "run-1", "A. Miller", _quiet)

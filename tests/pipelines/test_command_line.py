@@ -43,6 +43,8 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
         ("compile",),
         ("drift",),
         ("doctor",),
+        ("approve",),
+        ("reject",),
         ("serve",),
         ("serve", "start"),
         ("dashboard",),
