@@ -20,8 +20,8 @@ CAPTIONS = {
     "scatter.svg": "Estimate against DXA, one point per test patient. Solid: identity; dotted: published cuts; dashed: "
     "frozen cut-offs.",
     "bland_altman.svg": "Bland-Altman: bias and 95 % limits of agreement, each with its interval (grey).",
-    "calibration.svg": "Calibration: mean DXA value of tenths of the patients, by estimate, with its interval; line: "
-    "regression of DXA on estimate.",
+    "calibration.svg": "Calibration: mean DXA value of equal parts of the patients, by estimate, with its interval; "
+    "line: regression of DXA on estimate.",
     "roc.svg": "ROC curves of the network and of two baselines; the dot is the cut-off frozen beforehand.",
     "group_estimates.svg": "By group: correlation and bias, with intervals; the grey line is all patients' value.",
     "group_answers.svg": "By group: the flag's sensitivity and specificity, and how many prediction intervals hold the "

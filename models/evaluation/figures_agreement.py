@@ -15,7 +15,7 @@ from models.evaluation.measures import known, pairs
 from models.evaluation.report_file import EvaluationReport
 
 TENTHS = 10
-FEWEST_IN_A_TENTH = 3
+FEWEST_IN_A_TENTH = 8  # with fewer patients, fewer and larger parts: a mean of three says nothing
 
 
 def scatter(report: EvaluationReport, test: pd.DataFrame, scales: ScalesParams) -> Figure:
@@ -82,15 +82,15 @@ def bland_altman(report: EvaluationReport, test: pd.DataFrame) -> Figure:
 
 
 def calibration(report: EvaluationReport, test: pd.DataFrame) -> Figure:
-    """Mean DXA value of tenths of the patients (by estimate) with t intervals, and the regression line."""
+    """Mean DXA value of up to ten parts of the patients (by estimate) with t intervals, and the regression line."""
 
     def draw(axes: Axes, target: str) -> None:
         data = pairs(known(test, target), target)
         lowest = min(data.truth.min(), data.predicted.min())
         axes.axline((lowest, lowest), slope=1, color=GREY, linewidth=0.8, label="ideal")
         order = np.argsort(data.predicted)
-        tenths = [part for part in np.array_split(order, TENTHS) if len(part) >= FEWEST_IN_A_TENTH]
-        for part in tenths:
+        parts = max(1, min(TENTHS, len(order) // FEWEST_IN_A_TENTH))
+        for part in np.array_split(order, parts) if len(order) > 1 else []:
             mean, half = float(data.truth[part].mean()), _half_width(data.truth[part], report.confidence)
             place = float(data.predicted[part].mean())
             axes.plot([place, place], [mean - half, mean + half], color="black", linewidth=1)
