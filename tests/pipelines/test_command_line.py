@@ -49,6 +49,10 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
         ("serve", "start"),
         ("dashboard",),
         ("cohort",),
+        ("study",),
+        ("study", "run"),
+        ("study", "paper"),
+        ("study", "leave-one-vendor-out"),
     ],
     ids=" ".join,
 )
