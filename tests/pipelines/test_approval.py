@@ -110,6 +110,7 @@ def _quiet(records: object) -> None:
     pass
 
 
+@pytest.mark.long
 def test_a_rejection_is_recorded_shown_and_final(workspace: Workspace, good: EvaluationReport) -> None:
     folder = finished_run(workspace, good, "run-1")
     assert read_decision(folder / "gate" / "decision.json").state == "awaiting approval"
@@ -152,8 +153,12 @@ def test_an_approval_stands_when_deployment_fails_and_is_carried_out_again(
 
 def test_what_the_gate_refused_no_person_approves(workspace: Workspace, poor: EvaluationReport) -> None:
     finished_run(workspace, poor, "run-1")
-    with pytest.raises(NothingToApproveError, match=r"refused by the gate \(policy 'demo'\): .*nothing to"):
-        approve(workspace, "run-1", "A. Miller", _quiet)
+    done = osteogate(workspace, "approve", "run-1", "--by", "A. Miller")
+    assert done.returncode == 4
+    assert "Traceback" not in done.stdout + done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert line.startswith("error: run run-1 was refused by the gate (policy 'demo'): ")
+    assert line.endswith("; nothing to approve")
     assert read_approvals(workspace.home / APPROVALS_FILE) == []
 
 
@@ -163,24 +168,17 @@ def test_what_nobody_was_asked_about_needs_no_approval(workspace: Workspace, goo
         approve(workspace, "run-1", "A. Miller", _quiet)
 
 
-def test_a_superseded_or_served_model_is_not_approved(
+def test_a_superseded_model_and_one_that_serves_already_are_not_approved(
     workspace: Workspace, good: EvaluationReport, tmp_path: Path
 ) -> None:
-    finished_run(workspace, good, "run-1")
+    folder = finished_run(workspace, good, "run-1")
     served = _champion(workspace, tmp_path / "other", "a" * 64)
     with pytest.raises(
         NothingToApproveError, match=rf"superseded: .*no champion, and .* now version {served}; "
     ):
         approve(workspace, "run-1", "A. Miller", _quiet)
     assert read_approvals(workspace.home / APPROVALS_FILE) == []
-
-
-def test_a_second_approval_of_what_is_served_is_refused(
-    workspace: Workspace, good: EvaluationReport, tmp_path: Path
-) -> None:
-    folder = finished_run(workspace, good, "run-1")
     decision = read_decision(folder / "gate" / "decision.json")
-    word = Word(action="approved", at="2026-11-23T08:00:00+00:00", by="A. Miller", account="am")
     record = ApprovalRecord(
         subject=decision.subject,
         run_id="run-1",
@@ -188,7 +186,7 @@ def test_a_second_approval_of_what_is_served_is_refused(
         champion_sha256=None,
         policy="demo",
         data_version=decision.data_version,
-        word=word,
+        word=Word(action="approved", at="2026-11-23T08:00:00+00:00", by="A. Miller", account="am"),
     )
     add_approval(workspace.home / APPROVALS_FILE, record)
     version = _champion(workspace, tmp_path / "same", good.model.weights_sha256)
@@ -196,6 +194,7 @@ def test_a_second_approval_of_what_is_served_is_refused(
         NothingToApproveError, match=rf"approved by A\. Miller .* already, and served as version {version}"
     ):
         approve(workspace, "run-1", "B. Jones", _quiet)
+    assert read_approvals(workspace.home / APPROVALS_FILE) == [record]
 
 
 def test_a_run_is_found_by_its_id_or_its_models_version(workspace: Workspace, poor: EvaluationReport) -> None:
@@ -247,7 +246,8 @@ def _champion(workspace: Workspace, folder: Path, weights_sha256: str) -> int:
 
     folder.mkdir()
     client = MlflowClient(workspace.mlflow_uri)
-    client.create_registered_model(registry.MODEL_NAME)
+    if not client.search_registered_models():
+        client.create_registered_model(registry.MODEL_NAME)
     version = client.create_model_version(
         registry.MODEL_NAME, source=str(folder), tags={"weights_sha256": weights_sha256}
     )
