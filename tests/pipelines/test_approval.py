@@ -103,7 +103,7 @@ def osteogate(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[
     command = [str(Path(sys.executable).with_name("osteogate")), *words]
     environment = {**os.environ, "OSTEOGATE_ROOT": str(workspace.root)}
     environment.pop("OSTEOGATE_HOME", None)
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=180)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=600)
 
 
 def _quiet(records: object) -> None:
