@@ -17,11 +17,11 @@ def make_schedule(optimizer: torch.optim.Optimizer, params: TrainParams, steps: 
     optimiser's first momentum counter to it (Smith and Topin 2018). `cosine`: linear warm-up to the peak, then
     a cosine to 0 (Loshchilov and Hutter 2017). `constant`: the peak throughout.
     """
-    if params.schedule == "one_cycle":
-        return OneCycleLR(
-            optimizer, max_lr=params.learning_rate, total_steps=steps, pct_start=params.warmup_share
-        )
-    if params.schedule == "constant":
+    # a rise of one step or less has no length, and torch would divide by it
+    rising = max(params.warmup_share, 1.5 / steps)
+    if params.schedule == "one_cycle" and rising < 1:
+        return OneCycleLR(optimizer, max_lr=params.learning_rate, total_steps=steps, pct_start=rising)
+    if params.schedule in ("constant", "one_cycle"):
         return LambdaLR(optimizer, lambda step: 1.0)
     warmup = max(1, round(params.warmup_share * steps))
 

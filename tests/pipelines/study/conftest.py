@@ -29,7 +29,7 @@ TINY = {
 }
 TINY_PAPER = {
     "simulate": {**TINY["simulate"], "patients": 40, "seed": 11},
-    "prepare": {**TINY["prepare"], "split": {"train": 20, "validation": 4, "calibration": 10, "test": 6}},
+    "prepare": {**TINY["prepare"], "split": {"train": 16, "validation": 4, "calibration": 12, "test": 8}},
     "train": TINY["train"],
     "evaluate": TINY["evaluate"],
 }
