@@ -35,6 +35,13 @@ def sheet(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def table_sheet(width: float, height: float) -> Figure:
+    """A figure with room for long labels on its left, laid out by hand, which is quicker for many rows."""
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(left=0.29, right=0.985, top=1 - 0.35 / height, bottom=0.6 / height, wspace=0.14)
+    return figure
+
+
 def two(draw: Callable[[Axes, str], None], height: float = 4.6) -> Figure:
     """BMD on the left, TBS on the right."""
     figure = sheet(10, height)
@@ -71,7 +78,8 @@ def whisker(axes: Axes, metric: Metric | None, row: float, colour: str = COLOURS
 
 def svg(figure: Figure, statement: str) -> str:
     """SVG text, with the statement of what was measured on below the figure."""
-    figure.supxlabel(statement, fontsize=8, color="#7a3e00", x=0.995, ha="right")
+    place = {"y": 0.01} if figure.get_layout_engine() is None else {}
+    figure.supxlabel(statement, fontsize=8, color="#7a3e00", x=0.985, ha="right", **place)
     target = io.StringIO()
     figure.savefig(target, format="svg", metadata={"Date": None})
     text = target.getvalue()

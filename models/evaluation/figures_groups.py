@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from models.evaluation.baselines import BASELINES, CEILING
-from models.evaluation.drawing import COLOURS, GREY, sheet, whisker
+from models.evaluation.drawing import COLOURS, GREY, table_sheet, whisker
 from models.evaluation.metric import Metric
 from models.evaluation.report_file import EvaluationReport
 
@@ -53,7 +53,7 @@ def group_answers(report: EvaluationReport) -> Figure:
 def baseline_gains(report: EvaluationReport) -> Figure:
     """Network minus baseline, paired."""
     shown = [baseline for baseline in (*BASELINES, CEILING) if baseline.name in report.gains]
-    figure = sheet(10, 1.3 + 0.34 * len(shown))
+    figure = table_sheet(10, 1.3 + 0.34 * len(shown))
     for axes, (name, title) in zip(figure.subplots(1, len(GAINS), sharey=True), GAINS, strict=True):
         axes.axvline(0.0, color=GREY, linewidth=0.8)
         for row, baseline in enumerate(shown):
@@ -61,7 +61,9 @@ def baseline_gains(report: EvaluationReport) -> Figure:
                 axes.text(0.0, row, "not defined", fontsize=7, color=GREY, va="center")
         axes.set_title(title, fontsize=9.5)
     figure.axes[0].set_yticks(range(len(shown)), [baseline.title for baseline in shown], fontsize=8.5)
-    figure.axes[0].invert_yaxis()
+    figure.axes[0].set_ylim(len(shown) - 0.4, -0.6)
+    for axes in figure.axes[1:]:
+        axes.tick_params(axis="y", labelleft=False, length=0)
     return figure
 
 
@@ -69,7 +71,7 @@ def _forest(
     report: EvaluationReport, columns: Sequence[tuple[str, str]], nominal: Mapping[str, float]
 ) -> Figure:
     labels, rows = _rows(report)
-    figure = sheet(10, 1.2 + 0.235 * len(labels))
+    figure = table_sheet(10, 1.2 + 0.235 * len(labels))
     for axes, (name, title) in zip(figure.subplots(1, len(columns), sharey=True), columns, strict=True):
         whole = report.patient.get(name)
         if whole is not None and whole.value is not None:
@@ -81,7 +83,9 @@ def _forest(
         axes.set_title(title, fontsize=9.5)
         axes.tick_params(axis="x", labelsize=8)
     figure.axes[0].set_yticks(list(labels), list(labels.values()), fontsize=8)
-    figure.axes[0].invert_yaxis()
+    figure.axes[0].set_ylim(max(labels) + 0.8, -0.8)
+    for axes in figure.axes[1:]:
+        axes.tick_params(axis="y", labelleft=False, length=0)
     return figure
 
 

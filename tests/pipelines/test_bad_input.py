@@ -43,11 +43,17 @@ PLANTED = {
 }
 
 
-def osteogate(*words: object, home: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return _python("-m", "pipelines.cli.main", *words, OSTEOGATE_ROOT=root, OSTEOGATE_HOME=home)
+def osteogate(
+    *words: object, home: Path, root: Path = ROOT, timeout_s: float = 120
+) -> subprocess.CompletedProcess[str]:
+    return _python(
+        "-m", "pipelines.cli.main", *words, timeout_s=timeout_s, OSTEOGATE_ROOT=root, OSTEOGATE_HOME=home
+    )
 
 
-def _python(*words: object, **environment: object) -> subprocess.CompletedProcess[str]:
+def _python(
+    *words: object, timeout_s: float = 120, **environment: object
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *map(str, words)],
         cwd=ROOT,
@@ -55,7 +61,7 @@ def _python(*words: object, **environment: object) -> subprocess.CompletedProces
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=timeout_s,
     )
 
 

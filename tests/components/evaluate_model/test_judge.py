@@ -102,6 +102,7 @@ def test_a_store_of_seen_patients_only_is_refused(home: Path, tmp_path: Path) ->
         _judge(home, tmp_path / "seen", tmp_path / "out")
 
 
+@pytest.mark.long
 def test_looks_are_counted_per_data_set(home: Path, tmp_path: Path) -> None:
     store, log = _stranger(tmp_path / "store"), tmp_path / "looks.jsonl"
     first = _judge(home, store, tmp_path / "a", look_log=log)
