@@ -49,12 +49,13 @@ def augment(
         hu = _blurred(hu, draw.uniform().flatten() * (params.blur_mm / pixel_mm), params.blur_mm / pixel_mm)
     if params.hu_scale:
         # soft tissue near 0 HU is where scanners agree; bone above it scales
-        hu = torch.where(hu > 0, hu * (1 + params.hu_scale * draw.deviation()), hu)
+        hu.addcmul_(hu.clamp(min=0), params.hu_scale * draw.deviation())
     if params.hu_offset:
-        hu = hu + params.hu_offset * draw.deviation()
+        hu.add_(params.hu_offset * draw.deviation())
     if params.noise_hu:
-        hu = hu + params.noise_hu * draw.uniform() * draw.field(hu.shape)
-    return hu.round().clamp(*_INT16_RANGE).to(torch.int16)
+        strength = params.noise_hu * draw.uniform()
+        hu.addcmul_(draw.field(hu.shape), strength)
+    return hu.round_().clamp_(*_INT16_RANGE).to(torch.int16)
 
 
 class _Draw:
