@@ -81,15 +81,29 @@ def labelled_data(
     LabelledDataError, CohortError, and what ingest, validate and prepare raise
         Each with what would be accepted.
     """
+    store = require_labelled(folder)
+    if store is not None:
+        return LabelledData(store, "", "the store's test patients")
+    return _prepared(folder, workspace, geometry, trained_on, work, progress)
+
+
+def require_labelled(folder: Path) -> Path | None:
+    """The crop store's folder, or None for a cohort.
+
+    Raises
+    ------
+    LabelledDataError
+        It is neither.
+    """
     for store in (folder, folder / "crops"):
         if (store / "store.json").is_file():
-            return LabelledData(store, "", "the store's test patients")
+            return store
     if not (folder / "cohort.json").is_file():
         raise LabelledDataError(
             f"{folder}: neither a crop store (store.json) nor a cohort folder (cohort.json, dxa.csv, series/); "
             "`osteogate cohort template` makes an empty one"
         )
-    return _prepared(folder, workspace, geometry, trained_on, work, progress)
+    return None
 
 
 def _prepared(

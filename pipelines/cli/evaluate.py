@@ -52,9 +52,10 @@ def evaluate(
     from models.bone_reference import ScalesParams
     from models.params import load_section
     from pipelines.judged_model import judged_model
-    from pipelines.labelled_data import labelled_data
+    from pipelines.labelled_data import labelled_data, require_labelled
     from pipelines.workspace import Workspace
 
+    require_labelled(data)  # before a model is fetched
     workspace = Workspace.find()
     target = out or workspace.home / "evaluations" / data.resolve().name
     params = load_section(workspace.params_file, "evaluate", EvaluateParams)

@@ -68,12 +68,17 @@ def _cohort(folder: Path) -> Path:
 
 
 def test_what_is_no_data_or_no_model_is_said_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "cohort").mkdir()
+    (tmp_path / "cohort" / "cohort.json").write_text("{}")
+    nothing = osteogate("evaluate", "--data", tmp_path, home=tmp_path / "home")
+    assert nothing.returncode == 3
+    assert "osteogate cohort template" in one_line(nothing)
     for words, said in (
         (("--model", "nobody"), "neither an alias nor a version"),
         (("--model", tmp_path), "no model folder"),
         ((), "'champion'"),
     ):
-        done = osteogate("evaluate", "--data", tmp_path / "none", *words, home=tmp_path / "home")
+        done = osteogate("evaluate", "--data", tmp_path / "cohort", *words, home=tmp_path / "home")
         assert done.returncode == 3, done.stderr
         assert said in one_line(done)
         assert done.stdout == ""
@@ -99,9 +104,6 @@ def test_a_registered_model_is_judged_on_a_sites_dicom(tmp_path: Path) -> None:
     uri = f"sqlite:///{home / 'mlflow.db'}"
     set_alias(uri, "osteogate", "champion", register(tmp_path / "model", uri, {}))
     cohort = _cohort(tmp_path / "cohort")
-    without = osteogate("evaluate", "--data", tmp_path, home=home, root=root, timeout_s=500)
-    assert without.returncode == 3
-    assert "osteogate cohort template" in one_line(without)
     words = ("evaluate", "--data", cohort, "--out", tmp_path / "out")
     done = osteogate(*words, "--json", home=home, root=root, timeout_s=500)
     assert done.returncode == 0, done.stderr
