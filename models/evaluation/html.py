@@ -28,8 +28,8 @@ def render(report: EvaluationReport, figures: Mapping[str, str]) -> str:
     """
     template = resources.files("models.evaluation").joinpath("report.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {"cell": cell, "paper_cell": _paper_cell}
-    environment.filters["words"] = _spoken
+    environment.globals |= {"cell": cell, "paper_cell": paper_cell}
+    environment.filters["words"] = spoken
     shown = [baseline for baseline in (*BASELINES, CEILING) if baseline.name in report.baselines]
     return environment.from_string(template).render(
         report=report,
@@ -57,13 +57,13 @@ def cell(metrics: Mapping[str, Metric] | None, name: str, digits: int) -> str:
     return words if metric.value is None else words.replace(", ", ",\u00a0")
 
 
-def _spoken(name: str) -> str:
+def spoken(name: str) -> str:
     """'impaired_tbs' -> 'impaired TBS'."""
     words = name.replace("_", " ").replace(".", " ").split()
     return " ".join(word.upper() if word in ("tbs", "bmd", "hu", "auc") else word for word in words)
 
 
-def _paper_cell(figures: Mapping[str, PublishedFigure], name: str) -> str:
+def paper_cell(figures: Mapping[str, PublishedFigure], name: str) -> str:
     figure = figures.get(name)
     if figure is None:
         return "–"
