@@ -14,7 +14,7 @@ from models.levels import LEVELS
 
 # Young women's L1-L4 on the Hologic scale: the reference that T-scores are taken against, for men too (ISCD)
 REFERENCE_MEAN_G_CM2, REFERENCE_SD_G_CM2 = 1.047, 0.110
-FEWEST = 8  # people of a group that a mean is taken of
+FEWEST = 4  # people of a group that a mean is taken of; its standard error says what it is worth
 
 
 def statistics(population: pd.DataFrame) -> dict[str, float]:
