@@ -169,7 +169,7 @@ def test_the_command_line_refuses_an_unknown_profile_in_one_line(
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.strip().splitlines()
     assert "profile 'papper'" in line
-    assert "accepted: demo, paper, ablation, hospital" in line
+    assert "accepted: demo, paper, study, ablation, hospital" in line
     assert not (tmp_path / "cohort").exists()
     assert not (tmp_path / "pipeline.yaml").exists()
 
