@@ -148,7 +148,7 @@ def write_bundle(folder: Path, slope: float, **graph: object) -> Path:
             ),
             data_version="d",
             data_kind="simulated",
-            params=TrainParams(),
+            params=TrainParams().model_dump(mode="json"),
             git_commit=None,
             weights_sha256=f"{slope}",
             best_epoch=0,
