@@ -183,7 +183,13 @@ def test_an_exported_cohort_can_be_brought_back(first_run: dict[str, Any], works
 PAGES = {
     "validate/summary.html": ["Validation of CT series", "add up", "simulated phantoms"],
     "validate/data_docs/index.html": ["series", "dxa"],
-    "evaluate/report.html": ["simulated phantoms", "Bland-Altman", "By vendor", "Paper, 52 patients"],
+    "evaluate/report.html": [
+        "simulated phantoms",
+        "Bland-Altman",
+        "Groups of patients and scans",
+        "Siemens",
+        "Paper, 52 real patients",
+    ],
     "gate/decision.html": ["Promoted", "Rule by rule", "no champion", "simulated phantoms"],
     "drift/index.html": ["Drift by scanner vendor", "Siemens", "simulated phantoms"],
     "drift/GE.html": ["soft_tissue_peak_hu"],
