@@ -48,7 +48,8 @@ class BoneNet(nn.Module):
         self.config = config
         channels = config.slices * len(config.windows_hu)
         self.backbone = _backbone(config, channels)
-        self.intensity = IntensityFeatures(config.pixels, config.size_mm, config.body_anterior_mm)
+        self.field = config.field
+        self.intensity = IntensityFeatures(self.field.pixels, self.field.size_mm, self.field.body_anterior_mm)
         self.dropout = nn.Dropout(config.dropout)
         self.deep = nn.Linear(_pooled_width(config.arch), len(TARGETS))
         self.shallow = nn.Linear(len(INTENSITY_FEATURES) + len(ACQUISITION), len(TARGETS))
@@ -86,9 +87,14 @@ class BoneNet(nn.Module):
 
     def standardised(self, crops: Tensor, acquisition: Tensor) -> Tensor:
         """(N, 2) outputs in standard deviations of the training labels, in the order of `TARGETS`."""
-        hu = self.normalised_hu(crops, acquisition)
+        hu = self.normalised_hu(self.in_view(crops), acquisition)
         pooled = self.backbone(self.windowed(hu))
         return self.deep(self.dropout(pooled)) + self.shallow(self.global_features(hu, acquisition))
+
+    def in_view(self, crops: Tensor) -> Tensor:
+        """(N, C, h, w), the part of (N, C, H, W) crops that is looked at."""
+        top, left, pixels = self.field[:3]
+        return crops[:, :, top : top + pixels, left : left + pixels]
 
     def normalised_hu(self, crops: Tensor, acquisition: Tensor) -> Tensor:
         """(N, C, H, W) float32 HU as they would be at the reference tube voltage."""

@@ -117,6 +117,8 @@ def parse_section(name: str, values: Any, model: type[SectionT]) -> SectionT:
                 problems.append(f"{key}: unknown key; accepted keys: {known}")
             elif item["type"] == "missing":
                 problems.append(f"{key}: missing; it is required")
+            elif not item["loc"]:  # a rule over several keys, whose words name them; its input is the section
+                problems.append(f"{key}: {item['msg'].removeprefix('Value error, ')}")
             else:
                 problems.append(f"{key}: found {item['input']!r}; {item['msg']}")
         raise ParameterError("params.yaml: " + " | ".join(problems)) from error

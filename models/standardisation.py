@@ -29,7 +29,10 @@ def standardise_from(network: BoneNet, train: CropDataset, *, linear_start: bool
     _set(network.label_mean, network.label_std, labels)
     _set(network.acquisition_mean, network.acquisition_std, acquisition)
     intensity = torch.cat(
-        [network.intensity(network.normalised_hu(b.crops, b.acquisition)) for b in train.in_order(64)]
+        [
+            network.intensity(network.normalised_hu(network.in_view(b.crops), b.acquisition))
+            for b in train.in_order(64)
+        ]
     )
     _set(network.intensity_mean, network.intensity_std, intensity)
     if not linear_start:

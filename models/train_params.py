@@ -9,7 +9,7 @@ from pydantic import Field
 
 from models.crop_store import CropGeometry
 from models.network_config import NetworkConfig
-from models.params import Section, load_section
+from models.params import Section, load_section, parse_section
 
 
 class AugmentationParams(Section):
@@ -52,7 +52,7 @@ class TrainParams(Section):
 
     Attributes
     ----------
-    arch, windows_hu, kvp_exponent, dropout, bn_momentum
+    arch, field_of_view_mm, windows_hu, kvp_exponent, dropout, bn_momentum
         See `models.network.NetworkConfig`.
     weights_file
         Local file to start the backbone from, a torchvision state dict (ImageNet, say) or the weights.pt of a
@@ -86,6 +86,7 @@ class TrainParams(Section):
 
     arch: Literal["resnet50", "resnet18"] = "resnet50"
     weights_file: Path | None = None
+    field_of_view_mm: float | None = Field(default=None, ge=20, le=200)
     windows_hu: tuple[tuple[float, float], ...] = ((-200.0, 800.0), (0.0, 400.0))
     kvp_exponent: float = Field(default=0.458, ge=0, le=2)
     dropout: float = Field(default=0.2, ge=0, lt=1)
@@ -110,18 +111,26 @@ class TrainParams(Section):
     augmentation: AugmentationParams = AugmentationParams()
 
     def network(self, geometry: CropGeometry) -> NetworkConfig:
-        """The architecture for crops of this geometry."""
-        return NetworkConfig(
-            arch=self.arch,
-            slices=geometry.slices,
-            pixels=geometry.pixels,
-            size_mm=geometry.size_mm,
-            windows_hu=self.windows_hu,
-            kvp_exponent=self.kvp_exponent,
-            body_anterior_mm=geometry.centre_shift_mm,
-            dropout=self.dropout,
-            bn_momentum=self.bn_momentum,
-        )
+        """The architecture for crops of this geometry.
+
+        Raises
+        ------
+        ParameterError
+            The field of view does not fit into the crops.
+        """
+        values = {
+            "arch": self.arch,
+            "slices": geometry.slices,
+            "pixels": geometry.pixels,
+            "size_mm": geometry.size_mm,
+            "body_anterior_mm": geometry.centre_shift_mm,
+            "field_of_view_mm": self.field_of_view_mm,
+            "windows_hu": self.windows_hu,
+            "kvp_exponent": self.kvp_exponent,
+            "dropout": self.dropout,
+            "bn_momentum": self.bn_momentum,
+        }
+        return parse_section("train", values, NetworkConfig)
 
 
 def load_train_params(params_file: Path) -> TrainParams:

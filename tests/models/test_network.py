@@ -8,10 +8,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from models.crop_store import CropGeometry
+from models.errors import ParameterError
 from models.intensity import FEATURES, IntensityFeatures
 from models.network import BoneNet, PretrainedWeightsError
 from models.network_config import NetworkConfig
 from models.torchvision_import import torchvision_models
+from models.train_params import TrainParams
 
 
 def config(**changes: object) -> NetworkConfig:
@@ -96,6 +99,43 @@ def test_metal_and_padding_do_not_run_away_with_the_means() -> None:
     features = IntensityFeatures(32, 64.0, 8.0)
     assert float(features(torch.full((1, 1, 32, 32), 30000.0))[0, 0]) == pytest.approx(1500.0, rel=1e-5)
     assert float(features(torch.full((1, 1, 32, 32), -3024.0))[0, 0]) == pytest.approx(-200.0, rel=1e-5)
+
+
+def test_what_lies_outside_the_field_of_view_is_not_seen() -> None:
+    """48 of 64 mm at 2 mm pixels, the body 8 mm in front of the centre: rows 4-27, columns 0-23."""
+    torch.manual_seed(0)
+    network = BoneNet(config(field_of_view_mm=48.0)).eval()
+    assert network.field == (4, 0, 24, 48.0, 0.0)
+    torch.nn.init.normal_(network.deep.weight)
+    torch.nn.init.normal_(network.shallow.weight)
+    crops = torch.randint(-100, 400, (1, 3, 32, 32), dtype=torch.int16)
+    beyond, within = crops.clone(), crops.clone()
+    beyond[:, :, :4] = beyond[:, :, 28:] = beyond[:, :, :, 24:] = 3000
+    within[:, :, 27, 23] = 3000
+    before, after = network(crops, facts(1)), network(beyond, facts(1))
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    assert not torch.equal(before[0], network(within, facts(1))[0])
+
+
+def test_the_field_of_view_is_about_the_body_to_half_a_pixel() -> None:
+    for pixels, size_mm, anterior_mm, field_mm in (
+        (96, 64.0, 6.0, 48.0),
+        (299, 64.0, 5.3, 50.0),
+        (67, 48.0, 0.0, 48.0),
+    ):
+        field = config(
+            pixels=pixels, size_mm=size_mm, body_anterior_mm=anterior_mm, field_of_view_mm=field_mm
+        ).field
+        assert abs(field.body_anterior_mm) <= size_mm / pixels / 2 + 1e-9
+        assert field.size_mm == pytest.approx(field_mm, abs=size_mm / pixels / 2)
+        middle = (field.left + field.pixels / 2 - pixels / 2) * size_mm / pixels
+        assert middle + anterior_mm == pytest.approx(field.body_anterior_mm, abs=1e-9)
+
+
+def test_a_field_of_view_wider_than_the_crop_is_refused() -> None:
+    geometry = CropGeometry(pixels=96, size_mm=64.0, slices=3, slice_spacing_mm=2.0, centre_shift_mm=6.0)
+    with pytest.raises(ParameterError, match=r"train: field_of_view_mm: 60 mm .* accepted: up to 52"):
+        TrainParams(field_of_view_mm=60.0).network(geometry)
 
 
 def test_resnet50_is_torchvisions() -> None:

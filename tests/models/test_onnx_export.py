@@ -33,7 +33,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> CropStore:
 @pytest.fixture(scope="module")
 def model(store: CropStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "model"
-    trained = fit(store, TrainParams(arch="resnet18", epochs=1, batch=24, threads=1))
+    trained = fit(store, TrainParams(arch="resnet18", field_of_view_mm=48.0, epochs=1, batch=24, threads=1))
     save_model(trained, folder, git_commit=None)
     return folder
 
