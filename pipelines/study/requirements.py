@@ -6,6 +6,7 @@ from typing import Literal
 
 from models.evaluation.metric import Metric, undefined
 from models.evaluation.report_file import EvaluationReport
+from models.evaluation.saliency_facts import JUDGED, LEAST_RATIO, SaliencyFacts
 from models.params import Section
 from pipelines.study.params import StudyBounds
 from pipelines.study.vendor_left_out import VendorLeftOut
@@ -144,6 +145,24 @@ def cohort_requirements(report: EvaluationReport, bounds: StudyBounds) -> tuple[
                 most=high,
             )
             for target, title in TITLES.items()
+        ),
+        *(body_requirement(report.saliency, target, title) for target, title in TITLES.items()),
+    )
+
+
+def body_requirement(saliency: SaliencyFacts | None, target: str, title: str) -> Requirement:
+    """How much more the answer moves with the vertebral body than with what surrounds it."""
+    metrics = saliency.metrics if saliency else {}
+    name = f"{target}.{JUDGED}"
+    return requirement(
+        f"saliency.{name}",
+        f"{title}: change with the vertebral body replaced, over change with its surroundings replaced",
+        _metric(metrics, name),
+        least=LEAST_RATIO,
+        note="; ".join(
+            f"replaced by {other.removeprefix(f'{target}.')}: {metric.words()}"
+            for other, metric in metrics.items()
+            if other.startswith(f"{target}.") and other != name
         ),
     )
 

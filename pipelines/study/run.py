@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -103,10 +103,7 @@ def run_study(
         judged = _apart(plan, training, calibration, of_tests, model, out, console)
         cohorts = {"training": training, "calibration": calibration, **of_tests}
         tests = {name: cohort.store for name, cohort in of_tests.items()}
-    for item in judged:
-        folder = out / "evaluations" / item.name.replace(" ", "-")
-        seen, attributions = with_saliency(item.evaluation, model, tests[item.name], plan.evaluate.resampling)
-        write_evaluation(seen, None, item.crops, plan.scales, folder, model, attributions)
+    judged = [_looked_at(item, plan, model, tests[item.name], out) for item in judged]
     left_out: list[VendorLeftOut] = []
     if vendors:
         for vendor in vendors_of(training.store, list(tests.values())):
@@ -171,6 +168,14 @@ def _within_one(
     header, latents = cohort.store.header, cohort.latents()
     item = judge(PAPER_TEST, plan, model, training, frozen_on, test, header, latents)
     return [item], {PAPER_TEST: cohort}
+
+
+def _looked_at(item: Judged, plan: StudyPlan, model: LoadedModel, test: CropStore, out: Path) -> Judged:
+    """The judged cohort with its saliency; its evaluation folder is written."""
+    seen, attributions = with_saliency(item.evaluation, model, test, plan.evaluate.resampling)
+    folder = out / "evaluations" / item.name.replace(" ", "-")
+    write_evaluation(seen, None, item.crops, plan.scales, folder, model, attributions)
+    return replace(item, evaluation=seen)
 
 
 def _result(

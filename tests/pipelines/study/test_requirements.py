@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from models.evaluation.metric import Metric, undefined
+from models.evaluation.saliency_facts import SaliencyFacts
 from pipelines.study.params import StudyBounds
-from pipelines.study.requirements import requirement, vendor_requirements
+from pipelines.study.requirements import body_requirement, requirement, vendor_requirements
 from pipelines.study.vendor_left_out import VendorLeftOut
 
 BOUNDS = StudyBounds(
@@ -60,3 +61,23 @@ def test_a_vendor_may_lose_the_margin_and_no_more() -> None:
 
     assert [item.met for item in vendor_requirements((vendor(-0.05),), BOUNDS)] == [True, True]
     assert [item.met for item in vendor_requirements((vendor(-0.051),), BOUNDS)] == [False, True]
+
+
+def test_the_body_must_move_the_answer_three_times_as_much_as_its_surroundings() -> None:
+    facts = SaliencyFacts(
+        body="by hand",
+        body_area_share=0.3,
+        replacements={"average": "", "donor": ""},
+        metrics={
+            "bmd.average": metric(2.99, 2.5, 3.5),
+            "bmd.donor": metric(4.0, 3.5, 4.5),
+            "tbs.average": metric(3.0, 2.5, 3.5),
+            "tbs.donor": metric(1.0, 0.9, 1.1),
+        },
+        attributed_inside={"bmd": 0.5, "tbs": 0.5},
+        integration_error={"bmd": 0.0, "tbs": 0.0},
+    )
+    bmd, tbs = body_requirement(facts, "bmd", "BMD"), body_requirement(facts, "tbs", "TBS")
+    assert (bmd.met, tbs.met) == (False, True)
+    assert tbs.note == "replaced by donor: 1.00 [0.90, 1.10]"
+    assert body_requirement(None, "bmd", "BMD").met is None
