@@ -4,44 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from models import decision
 from models.bone_reference import ScalesParams, young_adult_mean_g_cm2
-from models.crop_store import SPLITS
 from models.errors import InputError
+from models.evaluation.alternatives import alternatives
 from models.evaluation.answers import DataIdentity, decision_rules
 from models.evaluation.beside import judge_beside
-from models.evaluation.calibration import FrozenCutoff
-from models.evaluation.conformal import conformal_half_width
+from models.evaluation.counting import counted
 from models.evaluation.decision_curve import decision_curves
-from models.evaluation.findings import FINDINGS, alternative_findings
 from models.evaluation.flag_comparison import flag_rules
-from models.evaluation.flag_rule import any_finding, flags, freeze_hu_rule
+from models.evaluation.flag_rule import flags
+from models.evaluation.freezing import freeze_hu_rules, freeze_on_calibration
 from models.evaluation.frozen_rules import frozen_with_model
-from models.evaluation.measures import (
-    UNITS,
-    finding_metrics,
-    freeze_cutoffs,
-    freeze_finding,
-    known,
-    pairs,
-    vertebra_metrics,
-)
+from models.evaluation.measures import vertebra_metrics
 from models.evaluation.metric import Metric, undefined
 from models.evaluation.paper_protocol import paper_protocol
 from models.evaluation.published import published_figures
-from models.evaluation.report_file import (
-    Counts,
-    EvaluationReport,
-    FrozenOnCalibration,
-    ModelIdentity,
-    NamedMetrics,
-    Subgroup,
-)
-from models.evaluation.settings import CutoffRule, EvaluateParams
+from models.evaluation.report_file import EvaluationReport, FrozenOnCalibration, ModelIdentity, Subgroup
+from models.evaluation.settings import EvaluateParams
 from models.evaluation.subgroups import group_metrics, subgroups
 from models.evaluation.tables import MeasuredTables, measured_tables
 from models.evaluation.vendors import worst_vendor
@@ -123,13 +106,13 @@ def evaluate(
     levels = tables.levels[tables.levels["patient"].isin(judged)]
     test_levels, calibration_levels = (levels[levels["split"] == split] for split in ("test", "calibration"))
     if frozen_rules is None:
-        frozen = _freeze(calibration, calibration_levels, scales, params)
+        frozen = freeze_on_calibration(calibration, calibration_levels, scales, params)
         rules = decision_rules(patients, frozen, data, versions, scales, params)
     else:
         frozen, rules = frozen_with_model(frozen_rules), frozen_rules
         calibration = calibration.iloc[:0]  # whoever is called so here froze nothing
     test = test.assign(flagged=flags(test, test_levels, rules))
-    hu_rules = _hu_rules(calibration, calibration_levels, rules, scales, params)
+    hu_rules = freeze_hu_rules(calibration, calibration_levels, rules, scales, params)
     frozen = frozen.model_copy(update={"hu_rule_hu": hu_rules["hu"]})
     of_network = group_metrics(test, frozen.patient, frozen, scales, params)
     groups = subgroups(test, frozen, scales, params)
@@ -144,7 +127,7 @@ def evaluate(
         test_looks=test_looks,
         reference=scales.reference.name,
         confidence=params.confidence,
-        counts=_counts(crops, tables, levels, test, scales),
+        counts=counted(crops, tables, levels, test, scales),
         frozen=frozen,
         patient={
             **of_network,
@@ -157,7 +140,7 @@ def evaluate(
         paper=published_figures(params.confidence),
         scales=scales,
         paper_protocol=paper_protocol(test_levels, scales, params.resampling),
-        alternatives=_alternatives(test, frozen.alternatives, scales, params),
+        alternatives=alternatives(test, frozen.alternatives, scales, params),
         subgroups=groups,
         flag_rules=flag_rules(test, hu_rules, scales, params),
         decision_curves=decision_curves(calibration, test, scales, params),
@@ -167,118 +150,11 @@ def evaluate(
     return Evaluation(report, tables, beside.tables, rules)
 
 
-def _freeze(
-    calibration: pd.DataFrame, levels: pd.DataFrame, scales: ScalesParams, params: EvaluateParams
-) -> FrozenOnCalibration:
-    """Cut-offs and interval widths from calibration patients and their levels."""
-    data = {target: pairs(calibration, target) for target in UNITS}
-    half_widths = {
-        target: conformal_half_width(found.truth, found.predicted, params.interval_coverage)
-        for target, found in data.items()
-    }
-    youden = CutoffRule(method="youden")
-    return FrozenOnCalibration(
-        patient=freeze_cutoffs(calibration, scales, params),
-        vertebra=freeze_cutoffs(levels, scales, params, per_level=True),
-        alternatives={
-            finding.name: freeze_finding(calibration, finding, scales, params, youden)
-            for finding in alternative_findings(scales)
-        },
-        bmd_half_width_g_cm2=half_widths["bmd"],
-        tbs_half_width=half_widths["tbs"],
-        interval_coverage=params.interval_coverage,
-        interval_method="split conformal, absolute residuals (crepes)",
-        interval_patients={target: len(found.truth) for target, found in data.items()},
-    )
-
-
-def _hu_rules(
-    calibration: pd.DataFrame,
-    levels: pd.DataFrame,
-    rules: decision.DecisionRules,
-    scales: ScalesParams,
-    params: EvaluateParams,
-) -> dict[str, FrozenCutoff | None]:
-    """Cuts on trabecular HU: Youden's, and the one as sensitive as the network on calibration patients."""
-    if calibration.empty:
-        return {"hu": None, "hu_at_network_sensitivity": None}
-    has, judged = any_finding(calibration, scales, params.flag_on)
-    found = flags(calibration, levels, rules)[has & judged]
-    reached = float(found.mean()) if len(found) else 0.0
-    return {
-        "hu": freeze_hu_rule(calibration, scales, params),
-        "hu_at_network_sensitivity": (
-            freeze_hu_rule(calibration, scales, params, reached) if reached > 0.5 else None
-        ),
-    }
-
-
-def _alternatives(
-    test: pd.DataFrame,
-    cutoffs: dict[str, FrozenCutoff],
-    scales: ScalesParams,
-    params: EvaluateParams,
-) -> dict[str, NamedMetrics]:
-    """The other published cuts, called by Youden's cut-off on calibration patients."""
-    judged = {}
-    for finding in alternative_findings(scales):
-        frozen = cutoffs.get(finding.name)
-        cut = finding.reference_cut(scales)
-        metrics = finding_metrics(
-            test, finding, cut if frozen is None else frozen.value, scales, params.confidence
-        )
-        how = "the published cut as it is" if frozen is None else f"{frozen.value:.3f} ({frozen.method})"
-        judged[finding.name] = NamedMetrics(
-            title=finding.title,
-            says=f"Sensitivity analysis; decides nothing. Called at {how}.",
-            reference_cut=cut,
-            metrics={key.removeprefix(f"{finding.name}."): metric for key, metric in metrics.items()},
-        )
-    return judged
-
-
 def _spelt_out(group: Subgroup, names: list[str]) -> dict[str, Metric]:
     """The group's metrics; where there are too few patients, every name with that reason."""
     if group.reason is None:
         return group.metrics
     return {name: undefined(group.reason, group.n, "not judged") for name in names}
-
-
-def _counts(
-    crops: pd.DataFrame,
-    tables: MeasuredTables,
-    levels: pd.DataFrame,
-    test: pd.DataFrame,
-    scales: ScalesParams,
-) -> Counts:
-    def by_split(rows: pd.DataFrame, unique: str | None = None) -> dict[str, int]:
-        grouped: Any = rows.groupby("split")
-        counted = grouped[unique].nunique() if unique else grouped.size()
-        return {split: int(counted.get(split, 0)) for split in SPLITS}
-
-    bmi = test["bmi_kg_m2"]
-    unjudged = test[~test["tbs_judged"]]
-    low, high = scales.tbs_bmi_kg_m2
-    return Counts(
-        patients=by_split(crops, "patient"),
-        vertebrae=by_split(tables.levels),
-        crops=by_split(crops),
-        judged_patients=by_split(tables.patients),
-        judged_vertebrae=by_split(levels),
-        excluded=tables.excluded,
-        test_by_vendor={
-            str(key): int(value) for key, value in test["vendor"].value_counts().sort_index().items()
-        },
-        test_with_finding={
-            finding.name: int(finding.truth(pairs(test, finding.target).truth, scales).sum())
-            for finding in FINDINGS
-        },
-        tbs_judged_patients=by_split(known(tables.patients, "tbs")),
-        tbs_not_judged={
-            f"BMI outside {low:g} to {high:g} kg/m2": int(bmi[unjudged.index].notna().sum()),
-            "BMI not known": int(bmi[unjudged.index].isna().sum()),
-        },
-    )
 
 
 def _notes(frozen: FrozenOnCalibration, scales: ScalesParams, *, own: bool) -> tuple[str, ...]:
