@@ -94,6 +94,18 @@ VARIANTS: tuple[Variant, ...] = (
             mirror=False,
         ),
     ),
+    Variant(
+        "shift_mirror_noise",
+        "without rotation, blur and jitter: what the other profiles train with",
+        _augmented(rotation_deg=0, blur_mm=0, centre_jitter_mm=0),
+    ),
+    Variant(
+        "noise_only",
+        "without rotation, blur, jitter, shift, mirroring and averaged weights together",
+        lambda store, params: _with(ema_decay=0.0)(
+            *_augmented(shift_mm=0, centre_jitter_mm=0, rotation_deg=0, blur_mm=0, mirror=False)(store, params)
+        ),
+    ),
     Variant("one_slice", "one sagittal slice instead of adjacent ones", one_slice),
     Variant("no_acquisition", "without kVp, thickness and pixel", no_acquisition),
     Variant("no_kvp_scaling", "HU not scaled to one kVp", _with(kvp_exponent=0.0)),
