@@ -30,9 +30,10 @@ from components.prepare_vertebrae.streamed_patient import (
     StreamParams,
     stream_hash,
 )
+from components.simulate_cohort.cohort_folder import refuse_target, whole_folder
 from components.simulate_cohort.params import SimulateParams
 from components.simulate_cohort.patient_folder import PatientTask
-from components.simulate_cohort.simulate import CohortExistsError, CohortWriteError, plan_tasks
+from components.simulate_cohort.simulate import plan_tasks
 from models.crop_store import SPLITS, CropStoreWriter
 from models.errors import InputError
 from models.levels import LEVELS
@@ -174,54 +175,33 @@ def stream_cohort(
         Disk full, say.
     """
     started = time.monotonic()
-    _refuse_target(out, overwrite)
+    refuse_target(out, overwrite=overwrite, document=MANIFEST, what="streamed cohort")
     tasks = plan.tasks()
     ids = [stream_hash(task.index, plan.seed) for task in tasks]
     split_params = plan.params.prepare.split
     splits = assign_splits(ids, [task.vendor for task in tasks], split_params, KEY)
     filled = zip([task.vendor for task in tasks], splits, strict=True)
     refuse_absent_vendors(absent_vendors(filled, split_params.used), split_params)
-    work = out.with_name(f".{out.name}.{plan.seed}-{plan.patients}.partial")
-    try:
-        _open_partial(work, plan, splits)
+    recipe = json.dumps(plan.recipe(), indent=2, sort_keys=True)
+    with whole_folder(out, patients=plan.patients, seed=plan.seed, recipe=recipe) as work:
+        _refuse_small_disk(work, plan, splits)
         places, replaced = _filled_places(
             plan, list(zip(tasks, splits, strict=True)), work, workers, progress
         )
         summary = _assemble(plan, places, replaced, work, out, started)
         shutil.rmtree(work / "shards")
-        (work / "recipe.json").unlink()
-        _put_in_place(work, out)
-    except OSError as error:
-        raise CohortWriteError(
-            f"{out}: cohort not written ({error.strerror}); free disk space, run again"
-        ) from error
     log.info("cohort streamed", patients=plan.patients, seed=plan.seed, seconds=round(summary.seconds, 1))
     return summary
 
 
-def _refuse_target(out: Path, overwrite: bool) -> None:
-    if out.exists() and not out.is_dir():
-        raise CohortExistsError(f"{out}: is no folder, and is left alone; name a new folder")
-    if out.exists() and any(out.iterdir()):
-        if not overwrite:
-            raise CohortExistsError(f"{out}: exists and is not empty; name a new folder or allow overwriting")
-        if not (out / MANIFEST).is_file():
-            raise CohortExistsError(f"{out}: holds no streamed cohort, and is left alone; name a new folder")
-
-
-def _open_partial(work: Path, plan: StreamPlan, splits: list[str]) -> None:
-    """Keep what the same recipe left, start anew otherwise; say at once when the disk is too small."""
-    marker, text = work / "recipe.json", json.dumps(plan.recipe(), indent=2, sort_keys=True)
-    if work.exists() and (not marker.exists() or marker.read_text() != text):
-        shutil.rmtree(work)
-    work.mkdir(parents=True, exist_ok=True)
+def _refuse_small_disk(work: Path, plan: StreamPlan, splits: list[str]) -> None:
+    """Say at once when the disk is too small."""
     geometry = plan.params.prepare.geometry
     crops = sum(len(LEVELS) * len(lateral_offsets_mm(split, plan.params.prepare)) for split in splits)
     needed = 3 * crops * geometry.slices * geometry.pixels**2 * 2  # shards, then the store as it is written
     free = shutil.disk_usage(work).free
     if free < needed:
         raise OSError(28, f"No space left on device: {needed} bytes needed, {free} free")
-    marker.write_text(text)
 
 
 def _filled_places(
@@ -363,12 +343,3 @@ def _numbers(texts: pd.DataFrame) -> pd.DataFrame:
         is_number = numbers.notna().any() and bool((numbers.notna() == filled.notna()).all())
         out[name] = numbers if is_number else texts[name].astype("str")
     return pd.DataFrame(out)
-
-
-def _put_in_place(work: Path, out: Path) -> None:
-    retired = out.with_name(f".{out.name}.retired")
-    shutil.rmtree(retired, ignore_errors=True)
-    if out.exists():
-        out.rename(retired)
-    work.rename(out)
-    shutil.rmtree(retired, ignore_errors=True)

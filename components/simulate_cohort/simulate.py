@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from components.simulate_cohort.cohort_folder import refuse_target, whole_folder
 from components.simulate_cohort.params import SimulateParams
 from components.simulate_cohort.patient_folder import (
     FINDING_COLUMNS,
@@ -29,20 +30,11 @@ from components.simulate_cohort.planned_defects import plan_defects
 from components.simulate_cohort.scanner import vendor_order
 from components.simulate_cohort.seeding import stream
 from models.dxa_columns import DXA_COLUMNS
-from models.errors import OsteoGateError, ParameterError
 
 log = structlog.get_logger()
 SCHEMA_VERSION = 1
 GENERATOR = "osteogate simulate 1"
 DEFECT_COLUMNS = ("patient_id", "series_instance_uid", "defect", "expected_code")
-
-
-class CohortExistsError(ParameterError):
-    """The target folder holds something already."""
-
-
-class CohortWriteError(OsteoGateError):
-    """The cohort could not be written (disk full, say)."""
 
 
 @dataclass(frozen=True)
@@ -150,27 +142,16 @@ def simulate_cohort(
         A file could not be written.
     """
     started = time.monotonic()
-    if out.exists() and not out.is_dir():
-        raise CohortExistsError(f"{out}: is no folder, and is left alone; name a new folder")
-    if out.exists() and any(out.iterdir()) and not overwrite:
-        raise CohortExistsError(f"{out}: exists and is not empty; name a new folder or allow overwriting")
+    refuse_target(out, overwrite=overwrite)
     tasks = plan_tasks(patients, seed, params)
-    partial = out.with_name(f".{out.name}.{seed}-{patients}.partial")
     results: list[PatientResult] = []
-    try:
-        _open_partial(partial, params)
+    with whole_folder(out, patients=patients, seed=seed, recipe=params.model_dump_json()) as partial:
         for result in _results(tasks, partial, min(workers or os.cpu_count() or 1, patients)):
             results.append(result)
             if progress is not None:
                 progress(len(results), patients)
         _write_tables(partial, results, seed)
         shutil.rmtree(partial / "parts")
-        (partial / "params.json").unlink()
-        _put_in_place(partial, out)
-    except OSError as error:
-        raise CohortWriteError(
-            f"{out}: cohort not written ({error.strerror}); free disk space, run again"
-        ) from error
     seconds = time.monotonic() - started
     vendors = Counter(result.vendor for result in results)
     defects = Counter(row["defect"] for result in results for row in result.defects)
@@ -178,21 +159,3 @@ def simulate_cohort(
     return CohortSummary(
         out, patients, seed, dict(sorted(vendors.items())), dict(sorted(defects.items())), seconds
     )
-
-
-def _open_partial(partial: Path, params: SimulateParams) -> None:
-    """Keep a partial folder made with the same parameters, start anew otherwise."""
-    marker, text = partial / "params.json", params.model_dump_json()
-    if partial.exists() and (not marker.exists() or marker.read_text() != text):
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True, exist_ok=True)
-    marker.write_text(text)
-
-
-def _put_in_place(partial: Path, out: Path) -> None:
-    retired = out.with_name(f".{out.name}.retired")
-    shutil.rmtree(retired, ignore_errors=True)
-    if out.exists():
-        out.rename(retired)
-    partial.rename(out)
-    shutil.rmtree(retired, ignore_errors=True)

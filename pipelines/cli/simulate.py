@@ -70,15 +70,15 @@ def simulate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from components.simulate_cohort.cohort_folder import refuse_target
     from components.simulate_cohort.params import SimulateParams
-    from components.simulate_cohort.simulate import CohortExistsError, simulate_cohort
+    from components.simulate_cohort.simulate import simulate_cohort
     from models.params import load_section
     from pipelines.workspace import Workspace
 
     params = load_section(Workspace.find().params_file, "simulate", SimulateParams, profile)
     count = patients or params.patients
-    if overwrite and out.is_dir() and any(out.iterdir()) and not (out / "cohort.json").is_file():
-        raise CohortExistsError(f"{out}: holds no cohort, and is left alone; name a new folder")
+    refuse_target(out, overwrite=overwrite, document="cohort.json")
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("simulate", total=count)

@@ -29,9 +29,10 @@ from components.prepare_vertebrae.stream import (
     stream_cohort,
 )
 from components.prepare_vertebrae.streamed_patient import StreamParams, stream_hash
+from components.simulate_cohort.cohort_folder import CohortExistsError, CohortWriteError
 from components.simulate_cohort.params import SimulateParams
 from components.simulate_cohort.patient_folder import patient_id
-from components.simulate_cohort.simulate import CohortExistsError, CohortWriteError, simulate_cohort
+from components.simulate_cohort.simulate import simulate_cohort
 from components.validate_dicom.params import ValidateParams
 from models.crop_store import CropGeometry, open_crop_store
 from models.params import load_section

@@ -12,9 +12,10 @@ import pydicom
 import pytest
 from pydicom.errors import InvalidDicomError
 
+from components.simulate_cohort.cohort_folder import CohortExistsError
 from components.simulate_cohort.params import SimulateParams
 from components.simulate_cohort.planned_defects import DEFECTS, plan_defects
-from components.simulate_cohort.simulate import CohortExistsError, simulate_cohort
+from components.simulate_cohort.simulate import simulate_cohort
 from components.simulate_cohort.traffic import simulate_study
 from models.params import load_section
 from models.refusal import Code
