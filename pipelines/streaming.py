@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.ingest_dicom.params import IngestParams
 from components.prepare_vertebrae.params import PrepareParams, SplitParams
-from components.prepare_vertebrae.stream import StreamPlan
+from components.prepare_vertebrae.stream_plan import StreamPlan
 from components.prepare_vertebrae.streamed_patient import StreamParams
 from components.simulate_cohort.params import SimulateParams
 from components.validate_dicom.params import ValidateParams

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.evaluate_model.params import EvaluateParams
-from components.prepare_vertebrae.stream import StreamPlan
+from components.prepare_vertebrae.stream_plan import StreamPlan
 from components.train_resnet50.params import TrainParams
 from models.bone_reference import ScalesParams
 from models.errors import ParameterError

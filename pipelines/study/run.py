@@ -12,7 +12,9 @@ from rich.console import Console
 from components.evaluate_model.looked_at import with_saliency
 from components.evaluate_model.params import EvaluateParams
 from components.evaluate_model.run import write_evaluation
-from components.prepare_vertebrae.stream import LATENTS, MANIFEST, STORE, StreamPlan
+from components.prepare_vertebrae.stream_plan import StreamPlan
+from components.prepare_vertebrae.stream_store import LATENTS, STORE
+from components.prepare_vertebrae.stream_summary import MANIFEST
 from components.simulate_cohort.latents import patient_latents
 from components.simulate_cohort.patient import draw_patient
 from components.train_resnet50.params import TrainParams

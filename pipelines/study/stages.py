@@ -9,7 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from components.prepare_vertebrae.stream import MANIFEST, STORE, StreamPlan, stream_cohort
+from components.prepare_vertebrae.stream import stream_cohort
+from components.prepare_vertebrae.stream_plan import StreamPlan
+from components.prepare_vertebrae.stream_store import STORE
+from components.prepare_vertebrae.stream_summary import MANIFEST
 from models.crop_store import CropStore, open_crop_store
 from models.errors import OsteoGateError
 from pipelines.stage_progress import StageProgress

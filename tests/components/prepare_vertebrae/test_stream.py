@@ -22,12 +22,10 @@ from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
 from components.prepare_vertebrae import stream_shards
 from components.prepare_vertebrae.params import PrepareParams, SplitParams
 from components.prepare_vertebrae.split import SplitError
-from components.prepare_vertebrae.stream import (
-    MANIFEST,
-    StreamPlan,
-    StreamRefusedError,
-    stream_cohort,
-)
+from components.prepare_vertebrae.stream import stream_cohort
+from components.prepare_vertebrae.stream_places import StreamRefusedError
+from components.prepare_vertebrae.stream_plan import StreamPlan
+from components.prepare_vertebrae.stream_summary import MANIFEST
 from components.prepare_vertebrae.streamed_patient import StreamParams, stream_hash
 from components.simulate_cohort.cohort_folder import CohortExistsError, CohortWriteError
 from components.simulate_cohort.params import SimulateParams

@@ -14,7 +14,9 @@ import pytest
 import yaml
 from rich.console import Console
 
-from components.prepare_vertebrae.stream import LATENTS, MANIFEST, STORE, StreamPlan
+from components.prepare_vertebrae.stream_plan import StreamPlan
+from components.prepare_vertebrae.stream_store import LATENTS, STORE
+from components.prepare_vertebrae.stream_summary import MANIFEST
 from components.simulate_cohort.latents import patient_latents
 from components.simulate_cohort.patient import draw_patient
 from pipelines.study.plan import StudyPlan, study_plan
