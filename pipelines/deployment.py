@@ -2,9 +2,7 @@
 
 from kfp import dsl
 
-from components.deploy_triton.component import deploy_triton
-from components.detect_drift.component import detect_drift
-from components.gate_promotion.component import gate_promotion
+from pipelines.promotion import gate_deploy_drift
 
 
 @dsl.pipeline(name="osteogate-deployment", description="A model that a person spoke on: gate, deploy, watch")
@@ -23,26 +21,15 @@ def deployment(
         dsl.importer(artifact_uri=uri, artifact_class=kind, reimport=False)
         for uri, kind in ((model_uri, dsl.Model), (store_uri, dsl.Dataset), (report_uri, dsl.Artifact))
     )
-    gate = gate_promotion(
-        site=site, spec=gate_spec, policy=policy, report=report.outputs["artifact"]
-    ).set_display_name("Gate")
-    gate.set_caching_options(False)
-    with dsl.If(gate.outputs["Output"] == "promoted", name="approved"):
-        deploy = deploy_triton(
-            site=site,
-            spec=deploy_spec,
-            model=model.outputs["artifact"],
-            store=store.outputs["artifact"],
-            report=report.outputs["artifact"],
-        ).set_display_name("Deploy")
-        deploy.set_caching_options(False)
-        drift = detect_drift(
-            site=site,
-            spec=drift_spec,
-            triton_url=deploy.outputs["triton_url"],
-            version=deploy.outputs["version"],
-            report=report.outputs["artifact"],
-        ).set_display_name("Drift")
-        drift.set_caching_options(False)
-        drift.set_env_variable("OMP_NUM_THREADS", "1").set_env_variable("OPENBLAS_NUM_THREADS", "1")
-    return gate.outputs["decision"]
+    tasks = gate_deploy_drift(
+        site=site,
+        policy=policy,
+        gate_spec=gate_spec,
+        deploy_spec=deploy_spec,
+        drift_spec=drift_spec,
+        model=model.outputs["artifact"],
+        store=store.outputs["artifact"],
+        report=report.outputs["artifact"],
+        passed="approved",
+    )
+    return tasks.gate.outputs["decision"]

@@ -4,16 +4,14 @@ from typing import NamedTuple
 
 from kfp import dsl, kubernetes
 
-from components.deploy_triton.component import deploy_triton
-from components.detect_drift.component import detect_drift
 from components.evaluate_model.component import evaluate_model
 from components.fetch_champion.component import fetch_champion
-from components.gate_promotion.component import gate_promotion
 from components.ingest_dicom.component import ingest_dicom
 from components.prepare_vertebrae.component import prepare_vertebrae
 from components.simulate_cohort.component import obtain_data
 from components.train_resnet50.component import train_resnet50
 from components.validate_dicom.component import validate_dicom
+from pipelines.promotion import gate_deploy_drift
 
 Outputs = NamedTuple(
     "Outputs",
@@ -103,30 +101,18 @@ def retraining(
         model=train.outputs["model"],
         store=prepare.outputs["store"],
     ).set_display_name("Evaluate")
-    gate = gate_promotion(
-        site=site, spec=gate_spec, policy=policy, report=evaluate.outputs["report"]
-    ).set_display_name("Gate")
-    gate.set_caching_options(False)
-    # what awaits a person's approval ends here, and goes on in pipelines/deployment.py once it is approved
-    with dsl.If(gate.outputs["Output"] == "promoted", name="promoted"):
-        deploy = deploy_triton(
-            site=site,
-            spec=deploy_spec,
-            model=train.outputs["model"],
-            store=prepare.outputs["store"],
-            report=evaluate.outputs["report"],
-        ).set_display_name("Deploy")
-        deploy.set_caching_options(False)
-        drift = detect_drift(
-            site=site,
-            spec=drift_spec,
-            triton_url=deploy.outputs["triton_url"],
-            version=deploy.outputs["version"],
-            report=evaluate.outputs["report"],
-        ).set_display_name("Drift")
-        drift.set_caching_options(False)
-        # studies are made side by side, one process each: more threads only stand in each other's way
-        drift.set_env_variable("OMP_NUM_THREADS", "1").set_env_variable("OPENBLAS_NUM_THREADS", "1")
+    # what awaits a person's approval ends at the gate, and goes on in pipelines/deployment.py once it is approved
+    gate, deploy, drift = gate_deploy_drift(
+        site=site,
+        policy=policy,
+        gate_spec=gate_spec,
+        deploy_spec=deploy_spec,
+        drift_spec=drift_spec,
+        model=train.outputs["model"],
+        store=prepare.outputs["store"],
+        report=evaluate.outputs["report"],
+        passed="promoted",
+    )
     for task in (data, ingest, validate, prepare, train, champion, evaluate, gate, deploy, drift):
         _on_cluster(task, volume_claim)
     return Outputs(
