@@ -9,7 +9,7 @@ import pandas as pd
 
 from components.evaluate_model.latents import read_latents
 from components.evaluate_model.looked_at import with_saliency
-from components.evaluate_model.run import note_look, predictions, write_evaluation
+from components.evaluate_model.run import RULES_FILE, note_look, predictions, write_evaluation
 from models.artefact import CARD_FILE, LoadedModel, load_model
 from models.bone_reference import ScalesParams
 from models.crop_store import CropStore, open_crop_store
@@ -22,7 +22,6 @@ from models.evaluation.report_file import EvaluationReport, ModelIdentity
 from models.evaluation.settings import EvaluateParams
 from models.seen_patients import read_seen_patients
 
-RULES_FILE = "decision.json"
 SEEN = "seen by the model in training or calibration"
 
 
