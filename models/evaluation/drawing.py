@@ -1,7 +1,8 @@
-"""How every figure of the report is drawn: one style, SVG text, and whose patients they were in each of them."""
+"""How figures are drawn: one style, SVG text for pages, and whose patients were in those of the report."""
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable
 from typing import Any
@@ -80,7 +81,22 @@ def svg(figure: Figure, statement: str) -> str:
     """SVG text, with the statement of what was measured on below the figure."""
     place = {"y": 0.01} if figure.get_layout_engine() is None else {}
     figure.supxlabel(statement, fontsize=8, color="#7a3e00", x=0.985, ha="right", **place)
+    text = svg_text(figure)
+    return text[text.index("<svg") :]
+
+
+def svg_text(figure: Figure) -> str:
+    """SVG text with its XML prologue; the same figure gives the same text on any day."""
     target = io.StringIO()
     figure.savefig(target, format="svg", metadata={"Date": None})
-    text = target.getvalue()
-    return text[text.index("<svg") :]
+    return target.getvalue()
+
+
+def inline_svg(text: str) -> str:
+    """SVG text as the source of an image inside a self-contained page."""
+    return data_uri("image/svg+xml", text)
+
+
+def data_uri(kind: str, text: str) -> str:
+    """Text of a media type as a `data:` address."""
+    return f"data:{kind};base64," + base64.b64encode(text.encode("utf-8")).decode("ascii")

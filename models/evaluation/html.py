@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from importlib import resources
 
 from jinja2 import Environment
 
 from models.evaluation.baselines import BASELINES, CEILING
+from models.evaluation.drawing import data_uri, inline_svg
 from models.evaluation.figures import CAPTIONS
 from models.evaluation.figures_groups import DIMENSIONS
 from models.evaluation.metric import Metric
@@ -42,8 +42,8 @@ def render(report: EvaluationReport, figures: Mapping[str, str]) -> str:
         baselines=shown,
         sentences=plain_words(report),
         methods=_methods(report),
-        figures={name: (CAPTIONS[name], _inline(text)) for name, text in figures.items()},
-        facts=_data("application/json", report.model_dump_json(indent=2)),
+        figures={name: (CAPTIONS[name], inline_svg(text)) for name, text in figures.items()},
+        facts=data_uri("application/json", report.model_dump_json(indent=2)),
     )
 
 
@@ -80,11 +80,3 @@ def _methods(report: EvaluationReport) -> dict[str, list[str]]:
         if name in titles:
             found.setdefault(metric.method, []).append(titles[name])
     return found
-
-
-def _inline(svg: str) -> str:
-    return _data("image/svg+xml", svg)
-
-
-def _data(kind: str, text: str) -> str:
-    return f"data:{kind};base64," + base64.b64encode(text.encode("utf-8")).decode("ascii")

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
+from models.evaluation.drawing import STYLE, svg_text
 from models.evaluation.metric import Metric
 from pipelines.study.study_file import StudyResult
 
-_STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "osteogate",
-    "svg.fonttype": "none",
-}
 WHO = (
     ("network", "network (CT)", "#0072B2", "o"),
     ("hu", "trabecular HU", "#E69F00", "s"),
@@ -29,18 +21,18 @@ WHO = (
 
 def draw(result: StudyResult) -> dict[str, str]:
     """Title -> SVG text."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figures = {}
         if result.tests:
             figures[
                 "Pearson r with its 95 % interval on each test cohort: the network, today's practice, and the most "
                 "that linear regression makes of the phantoms' hidden causes."
-            ] = _svg(_correlations(result))
+            ] = svg_text(_correlations(result))
         if result.left_out:
             figures[
                 "Change in r on a vendor's test patients when that vendor was left out of training, with its 95 % "
                 "interval (paired bootstrap)."
-            ] = _svg(_vendors(result))
+            ] = svg_text(_vendors(result))
         return figures
 
 
@@ -88,9 +80,3 @@ def _point(axes: Any, metric: Metric | None, y: float, colour: str, marker: str,
         return
     axes.plot([metric.low, metric.high], [y, y], color=colour, linewidth=1.6)
     axes.plot([metric.value], [y], marker, color=colour, markersize=6, label=label)
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()

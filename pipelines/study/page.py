@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment
 
 from models.bone_reference import ScalesParams
+from models.evaluation.drawing import inline_svg
 from models.evaluation.figures import draw_figures
 from models.evaluation.metric import Metric
 from models.evaluation.published import PublishedFigure
@@ -83,7 +83,7 @@ def render(result: StudyResult, scatters: Mapping[str, str]) -> str:
     """
     template = resources.files("pipelines.study").joinpath("study.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {"cell": _cell, "words": _words, "published": _published, "inline": _inline}
+    environment.globals |= {"cell": _cell, "words": _words, "published": _published, "inline": inline_svg}
     return environment.from_string(template).render(
         result=result,
         metrics=METRICS,
@@ -111,10 +111,6 @@ def _published(figures: Mapping[str, PublishedFigure], name: str) -> str:
     if figure.low is None or figure.high is None:
         return f"{figure.value:.2f}"
     return f"{figure.value:.2f}\u00a0[{figure.low:.2f},\u00a0{figure.high:.2f}]"
-
-
-def _inline(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")
 
 
 def _write(path: Path, text: str) -> None:
