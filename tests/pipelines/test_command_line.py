@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +16,20 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def osteogate(*words: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OSTEOGATE_ROOT": str(ROOT)}
-    if home is not None:
-        environment["OSTEOGATE_HOME"] = str(home)
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A workspace of its own: what a command leaves behind is not left in the checkout."""
+    folder = tmp_path / "root"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text("")
+    for name in ("params.yaml", "data.dvc"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def osteogate(*words: str, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OSTEOGATE_ROOT": str(root)}
+    environment.pop("OSTEOGATE_HOME", None)
     command = [str(Path(sys.executable).with_name("osteogate")), *words]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
 
@@ -73,64 +84,60 @@ def test_no_package_calls_home_whoever_starts_the_command() -> None:
     assert done.stdout.splitlines()[-1] == "true true"
 
 
-def test_an_unknown_option_is_a_usage_error() -> None:
-    done = osteogate("run", "--fast")
+def test_an_unknown_option_is_a_usage_error(root: Path) -> None:
+    done = osteogate("run", "--fast", root=root)
     assert done.returncode == 2
     assert "--fast" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_that_cannot_be_is_a_usage_error() -> None:
-    done = osteogate("serve", "start", "--port", "70000")
+def test_a_port_that_cannot_be_is_a_usage_error(root: Path) -> None:
+    done = osteogate("serve", "start", "--port", "70000", root=root)
     assert done.returncode == 2
     assert "--port" in done.stderr
 
 
-def test_overwriting_spares_a_folder_that_is_no_cohort(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("kept")
-    done = osteogate("simulate", "--out", str(tmp_path), "--patients", "1", "--overwrite")
+def test_overwriting_spares_a_folder_that_is_no_cohort(tmp_path: Path, root: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("kept")
+    done = osteogate("simulate", "--out", str(out), "--patients", "1", "--overwrite", root=root)
     assert done.returncode == 2
     assert "holds no cohort" in one_line(done)
-    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]
 
 
-def test_an_interrupt_reaches_no_worker_with_a_traceback(tmp_path: Path) -> None:
-    words = ("simulate", "--out", str(tmp_path / "cohort"), "--patients", "40", "--workers", "2")
+def test_an_interrupt_reaches_no_worker_with_a_traceback(tmp_path: Path, root: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    words = ("simulate", "--out", str(out / "cohort"), "--patients", "40", "--workers", "2")
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("osteogate")), *words],
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "OSTEOGATE_ROOT": str(root)},
         start_new_session=True,
         # a shell's background job starts with SIGINT ignored, and its children inherit that
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
-    while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
+    while not any(out.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(0.5)  # the workers are importing
     os.killpg(process.pid, signal.SIGINT)
     assert "Traceback" not in process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert not (tmp_path / "cohort").exists()
+    assert not (out / "cohort").exists()
 
 
-def test_an_unknown_policy_is_named(tmp_path: Path) -> None:
-    done = osteogate("run", "--policy", "strict", home=tmp_path)
+def test_an_unknown_policy_is_named(root: Path) -> None:
+    done = osteogate("run", "--policy", "strict", root=root)
     assert done.returncode == 2
     assert "demo" in one_line(done)
 
 
-def test_nothing_to_resume_says_so(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text("")
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    command = [str(Path(sys.executable).with_name("osteogate")), "run", "--resume"]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OSTEOGATE_ROOT": str(tmp_path)},
-    )
+def test_nothing_to_resume_says_so(root: Path) -> None:
+    done = osteogate("run", "--resume", root=root)
     assert done.returncode == 2
     assert "nothing to resume" in one_line(done)
 
@@ -143,30 +150,25 @@ def test_nothing_to_resume_says_so(tmp_path: Path) -> None:
         ((), "--policy production"),
     ],
 )
-def test_a_run_is_resumed_as_it_was_begun(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text("")
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    begun = tmp_path / "runs" / "latest"
+def test_a_run_is_resumed_as_it_was_begun(words: tuple[str, ...], said: str, root: Path) -> None:
+    begun = root / "runs" / "latest"
     begun.mkdir(parents=True)
     (begun / "manifest.json").write_text('{"state": "interrupted"}')
     (begun / "plan.json").write_text('{"arguments": {"policy": "production", "data_folder": ""}}')
-    environment = {**os.environ, "OSTEOGATE_ROOT": str(tmp_path)}
-    environment.pop("OSTEOGATE_HOME", None)
-    command = [str(Path(sys.executable).with_name("osteogate")), "run", "--resume", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+    done = osteogate("run", "--resume", *words, root=root)
     assert done.returncode == 2, done.stderr
     assert said in one_line(done)
     assert json.loads((begun / "manifest.json").read_text()) == {"state": "interrupted"}
 
 
-def test_validating_what_is_no_cohort_is_refused_as_input(tmp_path: Path) -> None:
-    done = osteogate("validate", str(tmp_path), home=tmp_path / "home")
+def test_validating_what_is_no_cohort_is_refused_as_input(tmp_path: Path, root: Path) -> None:
+    done = osteogate("validate", str(tmp_path), root=root)
     assert done.returncode == 3
     assert "cohort.json" in one_line(done)
 
 
-def test_running_on_what_is_no_cohort_is_refused_as_input(tmp_path: Path) -> None:
-    done = osteogate("run", "--data", str(tmp_path / "none"), home=tmp_path / "home")
+def test_running_on_what_is_no_cohort_is_refused_as_input(tmp_path: Path, root: Path) -> None:
+    done = osteogate("run", "--data", str(tmp_path / "none"), root=root)
     assert done.returncode == 3
     assert "cohort.json" in one_line(done)
 
@@ -177,9 +179,9 @@ def test_doctor_answers_in_json() -> None:
     assert {"Python 3.11", "pinned packages", "libpython3.11.so.1.0", "disk"} <= names
 
 
-def test_predict_on_an_empty_folder_is_refused_with_a_code(tmp_path: Path) -> None:
+def test_predict_on_an_empty_folder_is_refused_with_a_code(tmp_path: Path, root: Path) -> None:
     (tmp_path / "images").mkdir()
-    done = osteogate("predict", str(tmp_path / "images"), home=tmp_path / "home")
+    done = osteogate("predict", str(tmp_path / "images"), root=root)
     assert done.returncode == 3
     assert "EMPTY_INPUT" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
@@ -203,11 +205,9 @@ def test_compile_refuses_an_unknown_policy_and_an_unwritable_place(tmp_path: Pat
     assert "/proc/nowhere" in one_line(done)
 
 
-def test_an_unreadable_nifti_is_refused_with_a_code_in_json_too(tmp_path: Path) -> None:
+def test_an_unreadable_nifti_is_refused_with_a_code_in_json_too(tmp_path: Path, root: Path) -> None:
     (tmp_path / "scan.nii.gz").write_bytes(b"not gzip")
-    done = osteogate(
-        "predict", str(tmp_path / "scan.nii.gz"), "--kvp", "120", "--json", home=tmp_path / "home"
-    )
+    done = osteogate("predict", str(tmp_path / "scan.nii.gz"), "--kvp", "120", "--json", root=root)
     assert done.returncode == 3
     assert json.loads(done.stdout)["refusals"][0]["code"] == "PIXELS_UNREADABLE"
     assert "scan.nii.gz" in one_line(done)
