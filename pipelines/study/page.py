@@ -90,8 +90,19 @@ def render(result: StudyResult, scatters: Mapping[str, str]) -> str:
         baselines=BASELINES,
         compared=COMPARED,
         figures=draw(result),
+        fewer=_fewer_patients(result),
         scatters=scatters,
     )
+
+
+def _fewer_patients(result: StudyResult) -> str:
+    """'25 %' or '20 to 30 %': how many of its patients a training loses with a vendor."""
+    if not result.left_out:
+        return ""
+    whole = sum(int(result.model[f"{split}_patients"]) for split in ("train", "validation"))
+    lost = [round(100 * (1 - vendor.train_patients / whole)) for vendor in result.left_out]
+    low, high = min(lost), max(lost)
+    return f"{low} %" if low == high else f"{low} to {high} %"
 
 
 def _cell(metrics: Mapping[str, Metric], name: str, digits: int = 2) -> str:

@@ -116,7 +116,7 @@ def leave_vendor_out(
     return VendorLeftOut(
         vendor=vendor,
         patients=len(tables["with"]),
-        train_patients=int(rest.index["patient"].nunique()),
+        train_patients=_trained_on(rest),
         left_out=r("without"),
         full=r("with"),
         difference={
@@ -124,6 +124,12 @@ def leave_vendor_out(
             for target in TARGETS
         },
     )
+
+
+def _trained_on(store: CropStore) -> int:
+    """Patients who train or stop a model; a store may hold other splits as well."""
+    used = store.index["split"].isin(["train", "validation"])
+    return int(store.index.loc[used, "patient"].nunique())
 
 
 def _patients(

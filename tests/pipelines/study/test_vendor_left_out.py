@@ -58,11 +58,12 @@ def test_both_models_are_judged_on_the_same_patients_of_the_vendor(
     result = run_vendors_left_out(data, out, params_file=params_file, profile="tiny", console=quiet())
     assert [vendor.vendor for vendor in result.left_out] == ["Canon", "GE"]
     people = two_vendors(store.index).drop_duplicates("patient")
+    trained_on = people["split"].isin(["train", "validation"]).sum()
     for vendor in result.left_out:
         own = people[people["vendor"] == vendor.vendor]
         assert vendor.patients == (own["split"] == "test").sum()
         others = people[(people["vendor"] != vendor.vendor) & people["split"].isin(["train", "validation"])]
-        assert vendor.train_patients >= len(others)
+        assert vendor.train_patients == len(others)
         r = {}
         for who in ("without", "with"):
             table = pd.read_parquet(out / "vendors" / vendor.vendor / who / "test" / "predictions.parquet")
@@ -76,6 +77,9 @@ def test_both_models_are_judged_on_the_same_patients_of_the_vendor(
     assert len(set(weights)) == 3
     page = html.unescape((out / PAGE).read_text())
     assert "Measured on simulated phantoms" in page
+    lost = {round(100 * (1 - vendor.train_patients / trained_on)) for vendor in result.left_out}
+    assert f"{' to '.join(map(str, sorted(lost)))} % fewer patients to train and stop on" in page
+    assert "The change holds both effects" in page
     assert "GE left out of training" not in page  # it is a table, not a list of requirements
     assert all(f">{vendor}</th>" in page for vendor in ("Canon", "GE"))
 
