@@ -27,6 +27,7 @@ from pipelines.carry_out import (
 )
 from pipelines.manifest import Manifest, RunFacts, git_state
 from pipelines.params import gate_policy, read_params
+from pipelines.run_data import refuse_data
 from pipelines.site_key import ensure_site_key
 from pipelines.steps import step_specs
 from pipelines.workspace import Workspace
@@ -98,12 +99,23 @@ def run_pipeline(workspace: Workspace, options: RunOptions, show: Show) -> Manif
     RunFailedError
         A step failed; the manifest is written all the same.
     ParameterError
-        Wrong parameters, an unknown policy, or another run going on in this workspace.
+        Wrong parameters, an unknown policy, other data than data.dvc pins, or another run going on in this workspace.
+    CohortError
+        The data folder is no cohort.
     KeyboardInterrupt
         After the steps' processes were stopped and the manifest written.
     """
     params = read_params(options.params_file, options.profile)
     options = replace(options, policy=gate_policy(params, options.policy, options.params_file))
+    if not options.resume:
+        # before there is a run: what ends here leaves `runs/latest` as it is
+        refuse_data(
+            workspace.root,
+            options.params_file,
+            options.profile,
+            data_folder=options.data_folder,
+            accept_changed=options.accept_changed_data,
+        )
     workspace.home.mkdir(parents=True, exist_ok=True)
     if options.data_folder is not None:
         ensure_site_key(workspace.site_key)

@@ -91,6 +91,24 @@ def pinned_version(root: Path) -> str:
     return version
 
 
+def refuse_other_cohort(root: Path, params: SimulateParams) -> None:
+    """Refuse parameters of another cohort than the pinned one; looks at the pin only, so it takes no time.
+
+    Raises
+    ------
+    PinError
+        There is no pin.
+    DataChangedError
+        The pin was made with other parameters.
+    """
+    pinned_version(root)
+    if _pinned_recipe(root) not in (None, _recipe(params)):
+        raise DataChangedError(
+            "params.yaml, simulate: not the values that data.dvc was made with; put them back, or make and pin "
+            "the new cohort with --accept-changed-data"
+        )
+
+
 def obtain(
     root: Path, params: SimulateParams, *, accept_changed: bool = False, progress: Progress | None = None
 ) -> Dataset:
@@ -103,15 +121,10 @@ def obtain(
         params.yaml asks for another cohort than the pinned one.
     """
     data = root / "data"
+    if not accept_changed:
+        refuse_other_cohort(root, params)  # before minutes go into data that cannot be compared
     pinned = (root / PIN).is_file()
-    if not pinned and not accept_changed:
-        pinned_version(root)  # says that there is no pin, before minutes go into data that cannot be compared
     other = pinned and _pinned_recipe(root) not in (None, _recipe(params))
-    if other and not accept_changed:
-        raise DataChangedError(
-            "params.yaml, simulate: not the values that data.dvc was made with; put them back, or make and pin "
-            "the new cohort with --accept-changed-data"
-        )
     source = "present"
     if pinned and not other and _has_remote(root):
         source = "pulled"
