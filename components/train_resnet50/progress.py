@@ -17,7 +17,7 @@ ProgressFunction = Callable[[int, int, str], None]
 
 
 class TrainingProgress:
-    """A `models.training.Reporter`; use as a context manager.
+    """A `models.training_run.Reporter`; use as a context manager.
 
     Parameters
     ----------

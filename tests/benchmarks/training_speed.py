@@ -27,7 +27,7 @@ from models.dataset import CropDataset
 from models.params import load_section
 from models.processes import SINGLE
 from models.train_params import TrainParams
-from models.training import TrainingRun
+from models.training_run import TrainingRun
 from tests.crop_store_factory import make_store
 
 TARGET = {"cpu": 0.95, "cuda": 0.90}
@@ -66,7 +66,7 @@ def measure(
     params = params.model_copy(update={"epochs": 1 + steps // max(1, train.batches(params.batch))})
     run = TrainingRun(store, params, train, validation, place, SINGLE, None)
     if compiled:
-        run.parallel = torch.compile(run.parallel)  # type: ignore[assignment]
+        run.optimisation.parallel = torch.compile(run.optimisation.parallel)  # type: ignore[assignment]
     run.network.train()
     generator = torch.Generator(place).manual_seed(params.seed)
     resident = next(train.shuffled(params.batch, 0, 1))
@@ -91,7 +91,7 @@ def measure(
         _wait(place)
         begun = perf_counter()
         for _ in range(batches):
-            loss, norm = run.optimise(crops, facts, labels)
+            loss, norm = run.optimisation.step(crops, facts, labels)
             if place.type == "cpu":
                 float(loss), float(norm)
         _wait(place)

@@ -32,7 +32,7 @@ from models.crop_store import open_crop_store
 from models.dataset import CropDataset
 from models.processes import torchrun_processes
 from models.train_params import AugmentationParams, TrainParams
-from models.training import TrainingRun
+from models.training_run import TrainingRun
 
 params = TrainParams(
     arch="resnet18", batch=13, precision="fp32", clip_norm=1e9, dropout=0.0,

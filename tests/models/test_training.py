@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from models import training
 from models.checkpoint import CheckpointError
 from models.crop_store import CropStore
 from models.network import BoneNet
 from models.train_params import TrainParams
 from models.training import TrainedModel, TrainingDivergedError, fit
 from models.training_history import EpochRecord
+from models.training_run import TrainingRun
 from tests.crop_store_factory import make_store
 
 QUICK = TrainParams(arch="resnet18", epochs=3, batch=16, threads=1, checkpoint_every=1, learning_rate=3e-4)
@@ -135,7 +135,7 @@ def test_training_stops_when_validation_no_longer_improves(
             seconds=1,
         )
 
-    monkeypatch.setattr(training.TrainingRun, "_validated", validated)
+    monkeypatch.setattr(TrainingRun, "_validated", validated)
     model = fit(store, QUICK.model_copy(update={"epochs": 6, "patience": 2}))
     assert len(model.history) == 4
     assert model.best_epoch == 2

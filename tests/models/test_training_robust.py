@@ -16,15 +16,16 @@ import pytest
 import torch
 from torch import nn
 
-from models import training
-from models.checkpoint import CheckpointError
+from models.checkpoint import CheckpointError, identity, load_checkpoint, save_checkpoint
 from models.crop_store import CropStore
 from models.dataset import CropDataset
 from models.errors import ParameterError
 from models.network import BoneNet
+from models.optimisation import Optimisation
 from models.processes import SINGLE, Processes
 from models.train_params import AugmentationParams, TrainParams
-from models.training import TrainingDivergedError, TrainingRun, fit
+from models.training import TrainingDivergedError, fit
+from models.training_run import Step, TrainingRun
 from tests.crop_store_factory import make_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,7 +63,7 @@ def prepared(store: CropStore, params: TrainParams, processes: Processes = SINGL
     return TrainingRun(store, params, train, validation, torch.device("cpu"), processes, None)
 
 
-def one_step(run: TrainingRun) -> training._Step:
+def one_step(run: TrainingRun) -> Step:
     batch = next(run.train.shuffled(run.params.batch, 0, 1))
     return run._step(1, batch, torch.Generator().manual_seed(0))
 
@@ -143,7 +144,7 @@ def test_a_checkpoint_of_another_training_is_refused_with_the_reason(
 ) -> None:
     checkpoint = tmp_path / "state.pt"
     run = prepared(store, QUICK)
-    training.save_checkpoint(checkpoint, run.state())
+    save_checkpoint(checkpoint, run.state())
     with pytest.raises(CheckpointError, match=said) as caught:
         fit(store, with_(**change), checkpoint=checkpoint, resume=True)
     assert "\n" not in str(caught.value)
@@ -151,14 +152,14 @@ def test_a_checkpoint_of_another_training_is_refused_with_the_reason(
 
 def test_a_checkpoint_of_other_data_or_processes_is_refused(store: CropStore, tmp_path: Path) -> None:
     checkpoint = tmp_path / "state.pt"
-    training.save_checkpoint(checkpoint, prepared(store, QUICK).state())
+    save_checkpoint(checkpoint, prepared(store, QUICK).state())
     other = dataclasses.replace(store, index=store.index.assign(tbs=store.index["tbs"] + 0.01))
     with pytest.raises(CheckpointError, match=r"of other data \(version synthetic, here synthetic\)"):
         fit(other, QUICK, checkpoint=checkpoint, resume=True)
-    expected = training.identity(store, QUICK, processes=2)
+    expected = identity(store, QUICK, processes=2)
     with pytest.raises(CheckpointError, match=r"of 1 processes \(here 2\)"):
-        training.load_checkpoint(checkpoint, expected)
-    assert training.load_checkpoint(checkpoint, training.identity(store, with_(patience=1, threads=2)))
+        load_checkpoint(checkpoint, expected)
+    assert load_checkpoint(checkpoint, identity(store, with_(patience=1, threads=2)))
 
 
 @pytest.mark.parametrize("broken", ["loss", "gradient"])
@@ -265,7 +266,7 @@ def test_convolutions_run_in_the_asked_precision_and_weights_stay_fp32(
     assert step.loss.dtype == torch.float32
     assert {p.dtype for p in run.network.parameters()} == {torch.float32}
     assert {p.grad.dtype for p in run.network.parameters() if p.grad is not None} == {torch.float32}
-    floats = {value.dtype for value in run.averaged.shadow.values() if value.is_floating_point()}
+    floats = {value.dtype for value in run.optimisation.averaged.shadow.values() if value.is_floating_point()}
     assert floats == {torch.float32}
 
 
@@ -300,15 +301,15 @@ def test_steps_taken_ahead_as_on_a_gpu_change_no_loss_and_name_the_right_batch(
     assert found[0] == found[1]
     assert [number for number, _ in found[0]] == [1, 2, 3, 4, 5]  # 24 crops
 
-    optimise, calls = TrainingRun.optimise, 0
+    taken, calls = Optimisation.step, 0
 
-    def third_fails(self: TrainingRun, *tensors: object) -> tuple[torch.Tensor, torch.Tensor]:
+    def third_fails(self: Optimisation, *tensors: object) -> tuple[torch.Tensor, torch.Tensor]:
         nonlocal calls
         calls += 1
-        loss, norm = optimise(self, *tensors)  # type: ignore[arg-type]
+        loss, norm = taken(self, *tensors)  # type: ignore[arg-type]
         return (loss * float("nan") if calls == 3 else loss), norm
 
-    monkeypatch.setattr(TrainingRun, "optimise", third_fails)
+    monkeypatch.setattr(Optimisation, "step", third_fails)
     with pytest.raises(TrainingDivergedError, match="epoch 1, batch 3;"):
         run._one_epoch(1, None)
     assert calls == 4, "one step was ahead of the loss that was read"
