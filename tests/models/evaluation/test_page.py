@@ -154,6 +154,23 @@ def test_the_facts_inside_the_page_are_the_report(evaluation: Evaluation, page: 
     assert _facts(page) == json.loads(report.model_dump_json())
 
 
+def test_the_page_is_self_contained_and_says_what_the_numbers_are(
+    evaluation: Evaluation, figures: dict[str, str]
+) -> None:
+    page = render(evaluation.report, figures)
+    assert "Measured on simulated phantoms - not clinical evidence" in page
+    assert "Does not rule out low bone density" in page
+    assert page.count("data:image/svg+xml;base64,") == len(figures)
+    for fetched in ("<script", "http://", "https://", "@import", 'src="figures'):
+        assert fetched not in page
+    assert evaluation.report.patient["bmd.pearson_r"].words(2).replace(", ", ",\u00a0") in page
+    assert "0.81 [0.69,\u00a00.89]" in page
+
+
+def test_figures_are_the_same_for_the_same_data(evaluation: Evaluation, figures: dict[str, str]) -> None:
+    assert draw_figures(evaluation, SCALES) == figures
+
+
 def test_every_figure_says_whose_patients_they_were(evaluation: Evaluation, figures: dict[str, str]) -> None:
     assert {"scatter.svg", "bland_altman.svg", "calibration.svg", "group_answers.svg", "decision.svg"} <= set(
         figures

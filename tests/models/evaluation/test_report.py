@@ -1,66 +1,24 @@
-"""The whole evaluation on believable patients: what is frozen where, what adds up, what degenerates how."""
+"""The whole evaluation on believable patients: what adds up, what degenerates how."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LinearRegression
 
-from models.bone_reference import ScalesParams
-from models.crop_store import CropGeometry
-from models.decision import Versions, read_rules, write_rules
-from models.evaluation.answers import DataIdentity
 from models.evaluation.calibration import CalibrationError
 from models.evaluation.correlation import fisher_interval
 from models.evaluation.figures import draw_figures
 from models.evaluation.html import render
-from models.evaluation.report import Evaluation, TestSetEmptyError, evaluate
-from models.evaluation.report_file import ModelIdentity, ReportError, read_report, write_report
-from models.evaluation.settings import EvaluateParams
+from models.evaluation.report import Evaluation, TestSetEmptyError
+from models.evaluation.report_file import write_report
 from models.evaluation.tables import PredictionTableError, measured_tables
-from models.params import load_section
 from tests import simulated_predictions as simulated
-
-PARAMS_FILE = Path(__file__).resolve().parents[3] / "params.yaml"
-SCALES = load_section(PARAMS_FILE, "scales", ScalesParams)
-PARAMS = load_section(PARAMS_FILE, "evaluate", EvaluateParams).model_copy(update={"bootstrap_draws": 100})
-DATA = DataIdentity(
-    "simulated",
-    "v1",
-    CropGeometry(pixels=96, size_mm=64.0, slices=3, slice_spacing_mm=2.0, centre_shift_mm=6.0),
-)
-
-
-def _evaluate(crops: pd.DataFrame, params: EvaluateParams = PARAMS) -> Evaluation:
-    return evaluate(
-        crops,
-        data=DATA,
-        model=ModelIdentity(weights_sha256="0" * 64, version="000000000000"),
-        versions=Versions("v1", "c", "p", "m"),
-        scales=SCALES,
-        params=params,
-    )
-
-
-@pytest.fixture(scope="module")
-def crops() -> pd.DataFrame:
-    return simulated.crops(1, simulated.of_quality(0.87, 0.55))
-
-
-@pytest.fixture(scope="module")
-def evaluation(crops: pd.DataFrame) -> Evaluation:
-    return _evaluate(crops)
-
-
-@pytest.fixture(scope="module")
-def figures(evaluation: Evaluation) -> dict[str, str]:
-    return draw_figures(evaluation, SCALES)
+from tests.models.evaluation.conftest import SCALES, evaluated
 
 
 def test_patient_metrics_are_those_of_level_means_against_the_exam_total(
@@ -84,15 +42,6 @@ def test_counts_add_up(evaluation: Evaluation) -> None:
     } == (counts.test_by_vendor)
 
 
-def test_nothing_frozen_depends_on_the_test_patients(crops: pd.DataFrame, evaluation: Evaluation) -> None:
-    changed = crops.copy()
-    test = changed["split"] == "test"
-    changed.loc[test, ["bmd_pred_g_cm2", "tbs_pred", "bmd_l1_l4_g_cm2", "bmd_g_cm2"]] *= 0.8
-    again = _evaluate(changed)
-    assert again.report.frozen == evaluation.report.frozen
-    assert again.rules == evaluation.rules
-
-
 def test_vertebra_intervals_are_wider_than_if_vertebrae_were_patients(evaluation: Evaluation) -> None:
     metric = evaluation.report.vertebra["bmd.pearson_r"]
     assert metric.n == 112
@@ -103,45 +52,8 @@ def test_vertebra_intervals_are_wider_than_if_vertebrae_were_patients(evaluation
     assert metric.high - metric.low > high - low
 
 
-def test_baselines_are_fitted_on_train_patients_only(crops: pd.DataFrame, evaluation: Evaluation) -> None:
-    people = crops.groupby("patient").agg("first")
-    train, test = people[people["split"] == "train"], people[people["split"] == "test"]
-    theirs = LinearRegression().fit(train[["trabecular_hu"]], train["bmd_l1_l4_g_cm2"])
-    expected = np.abs(theirs.predict(test[["trabecular_hu"]]) - test["bmd_l1_l4_g_cm2"]).mean()
-    assert evaluation.report.baselines["hu"]["bmd.mae_g_cm2"].value == pytest.approx(expected)
-
-
-def test_a_good_network_gains_on_age_and_sex_and_on_hu(evaluation: Evaluation) -> None:
-    for baseline in ("age_sex", "hu"):
-        gain = evaluation.report.gains[baseline]["bmd.pearson_r"]
-        assert gain.low is not None
-        assert gain.low > 0
-
-
-def test_the_constant_baseline_has_no_r_and_no_gain_but_errors(evaluation: Evaluation) -> None:
-    assert evaluation.report.baselines["constant"]["bmd.pearson_r"].value is None
-    assert evaluation.report.gains["constant"]["bmd.pearson_r"].value is None
-    assert evaluation.report.baselines["constant"]["bmd.mae_g_cm2"].value is not None
-
-
-@pytest.mark.parametrize(("lacking", "judged"), [(1, True), (10, False)])
-def test_a_covariate_that_few_lack_leaves_them_out_and_one_that_many_lack_takes_the_baseline_away(
-    crops: pd.DataFrame, lacking: int, judged: bool
-) -> None:
-    crops = crops.copy()
-    who = crops.loc[crops["split"] == "test", "patient"].unique()[:lacking]
-    crops.loc[crops["patient"].isin(who), "bmi_kg_m2"] = np.nan
-    report = _evaluate(crops).report
-    metric = report.baselines["hu_age_sex_bmi"]["bmd.pearson_r"]
-    if judged:
-        assert metric.n == report.gains["hu_age_sex_bmi"]["bmd.pearson_r"].n == 27
-    else:
-        assert "10 calibration or test patients lack one of" in str(metric.reason)
-    assert report.baselines["hu"]["bmd.pearson_r"].n == 28
-
-
 def test_a_constant_model_gives_reasons_and_never_a_silent_zero(tmp_path: Path) -> None:
-    evaluation = _evaluate(simulated.crops(2, simulated.constant))
+    evaluation = evaluated(simulated.crops(2, simulated.constant))
     metric = evaluation.report.patient["tbs.pearson_r"]
     assert (metric.value, metric.reason) == (None, "the predictions are constant")
     write_report(evaluation.report, tmp_path / "report.json")
@@ -155,7 +67,7 @@ def test_nobody_with_the_finding_gives_reasons(crops: pd.DataFrame) -> None:
     healthy = crops.copy()
     healthy["bmd_l1_l4_g_cm2"] += 1.0
     healthy["bmd_g_cm2"] += 1.0
-    report = _evaluate(healthy).report
+    report = evaluated(healthy).report
     assert report.patient["osteoporosis.auc"].value is None
     assert report.patient["osteoporosis.sensitivity"].value is None
     assert report.vertebra["osteoporosis.auc"].value is None
@@ -164,7 +76,7 @@ def test_nobody_with_the_finding_gives_reasons(crops: pd.DataFrame) -> None:
 
 def test_patients_with_one_level_are_left_out_and_counted(crops: pd.DataFrame) -> None:
     patient = crops.loc[crops["split"] == "test", "patient"].iloc[0]
-    report = _evaluate(crops[(crops["patient"] != patient) | (crops["level"] == "L1")]).report
+    report = evaluated(crops[(crops["patient"] != patient) | (crops["level"] == "L1")]).report
     assert report.counts.excluded["fewer than 2 evaluable levels"] == 1
     assert report.counts.patients["test"] - report.counts.judged_patients["test"] == 1
 
@@ -182,14 +94,14 @@ def test_patients_with_one_level_are_left_out_and_counted(crops: pd.DataFrame) -
 )
 def test_damaged_predictions_are_refused(crops: pd.DataFrame, spoil: Any, words: str) -> None:
     with pytest.raises(PredictionTableError, match=words):
-        _evaluate(spoil(crops))
+        evaluated(spoil(crops))
 
 
 def test_without_test_or_calibration_patients_nothing_is_judged(crops: pd.DataFrame) -> None:
     with pytest.raises(TestSetEmptyError):
-        _evaluate(crops[crops["split"] != "test"])
+        evaluated(crops[crops["split"] != "test"])
     with pytest.raises(CalibrationError, match="0 calibration patients"):
-        _evaluate(crops[crops["split"] != "calibration"])
+        evaluated(crops[crops["split"] != "calibration"])
 
 
 def test_crops_of_a_vertebra_are_averaged_before_vertebrae_are(crops: pd.DataFrame) -> None:
@@ -200,63 +112,6 @@ def test_crops_of_a_vertebra_are_averaged_before_vertebrae_are(crops: pd.DataFra
     pd.testing.assert_frame_equal(once, thrice)
 
 
-def test_rules_carry_what_was_frozen(evaluation: Evaluation, tmp_path: Path) -> None:
-    write_rules(evaluation.rules, tmp_path / "decision.json")
-    rules = read_rules(tmp_path / "decision.json")
-    assert rules.cutoffs.osteopenia_bmd_g_cm2 == evaluation.report.frozen.patient["osteopenia"].value
-    assert rules.vendors == ("Canon", "GE", "Philips", "Siemens")
-    assert (rules.kvp_minimum, rules.kvp_maximum) == (100.0, 140.0)
-
-
-def test_the_page_is_self_contained_and_says_what_the_numbers_are(
-    evaluation: Evaluation, figures: dict[str, str]
-) -> None:
-    page = render(evaluation.report, figures)
-    assert "Measured on simulated phantoms - not clinical evidence" in page
-    assert "Does not rule out low bone density" in page
-    assert page.count("data:image/svg+xml;base64,") == len(figures)
-    for fetched in ("<script", "http://", "https://", "@import", 'src="figures'):
-        assert fetched not in page
-    assert evaluation.report.patient["bmd.pearson_r"].words(2).replace(", ", ",\u00a0") in page
-    assert "0.81 [0.69,\u00a00.89]" in page
-
-
-def test_figures_are_the_same_for_the_same_data(evaluation: Evaluation, figures: dict[str, str]) -> None:
-    assert draw_figures(evaluation, SCALES) == figures
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"schema_version": 0}, "schema 0"),
-        ({"schema_version": 1}, "schema 1"),
-        ({"patient": None}, "patient"),
-        ({"surprise": 1}, "surprise"),
-    ],
-)
-def test_reports_of_another_form_are_refused(
-    evaluation: Evaluation, tmp_path: Path, change: dict[str, Any], words: str
-) -> None:
-    document = json.loads(evaluation.report.model_dump_json()) | change
-    (tmp_path / "report.json").write_text(json.dumps(document))
-    with pytest.raises(ReportError, match=words):
-        read_report(tmp_path / "report.json")
-
-
-def test_a_report_comes_back_as_it_was_written(evaluation: Evaluation, tmp_path: Path) -> None:
-    write_report(evaluation.report, tmp_path / "report.json")
-    assert read_report(tmp_path / "report.json") == evaluation.report
-
-
-@pytest.mark.parametrize("constant", ["NaN", "Infinity"])
-def test_nan_in_a_report_is_refused(evaluation: Evaluation, tmp_path: Path, constant: str) -> None:
-    document = json.loads(evaluation.report.model_dump_json())
-    document["patient"]["bmd.pearson_r"]["low"] = float(constant)
-    (tmp_path / "report.json").write_text(json.dumps(document))
-    with pytest.raises(ReportError, match=f"{constant}, which is not a number"):
-        read_report(tmp_path / "report.json")
-
-
 def test_tbs_outside_its_bmi_range_is_counted_and_touches_no_tbs_metric(
     crops: pd.DataFrame, evaluation: Evaluation
 ) -> None:
@@ -264,7 +119,7 @@ def test_tbs_outside_its_bmi_range_is_counted_and_touches_no_tbs_metric(
     who = crops.loc[crops["split"] == "test", "patient"].unique()[:3]
     heavy.loc[heavy["patient"].isin(who), "bmi_kg_m2"] = 40.0
     heavy.loc[heavy["patient"] == who[2], "bmi_kg_m2"] = np.nan
-    report = _evaluate(heavy).report
+    report = evaluated(heavy).report
     was = evaluation.report.counts.tbs_not_judged["BMI outside 15 to 37 kg/m2"]
     already = int((crops.drop_duplicates("patient").set_index("patient").loc[who, "bmi_kg_m2"] > 37).sum())
     assert report.counts.tbs_not_judged == {
@@ -278,7 +133,7 @@ def test_tbs_outside_its_bmi_range_is_counted_and_touches_no_tbs_metric(
     assert report.patient["bmd.pearson_r"].n == 28
     spoilt = heavy.copy()
     spoilt.loc[spoilt["patient"].isin(who), "tbs_pred"] = 0.9
-    again = _evaluate(spoilt).report
+    again = evaluated(spoilt).report
     assert again.patient["tbs.pearson_r"] == report.patient["tbs.pearson_r"]
     assert again.patient["impaired_tbs.auc"] == report.patient["impaired_tbs.auc"]
 
@@ -336,43 +191,3 @@ def test_everything_of_a_small_test_set_is_a_number_or_a_reason(evaluation: Eval
     assert report.vertebra["bmd.calibration_slope"].method == "bootstrap over patients"
     assert report.paper_protocol is not None
     assert "optimistic" in report.paper_protocol.says
-
-
-def test_rules_frozen_with_a_model_leave_nothing_to_choose_here(
-    crops: pd.DataFrame, evaluation: Evaluation
-) -> None:
-    """Another site's data: test patients only. Baselines, HU rule and curves have reasons, the network is judged."""
-    report = evaluate(
-        crops[crops["split"] == "test"],
-        data=DATA,
-        model=ModelIdentity(weights_sha256="0" * 64, version="000000000000"),
-        versions=Versions("v1", "c", "p", "m"),
-        scales=SCALES,
-        params=PARAMS,
-        frozen_rules=evaluation.rules,
-    ).report
-    assert report.patient["bmd.pearson_r"] == evaluation.report.patient["bmd.pearson_r"]
-    assert report.patient["osteopenia.sensitivity"] == evaluation.report.patient["osteopenia.sensitivity"]
-    assert report.patient["flag.share"] == evaluation.report.patient["flag.share"]
-    assert "no HU rule" in str(report.flag_rules["hu"].metrics["flag.share"].reason)
-    assert "0 calibration patients" in str(report.decision_curves["osteoporosis"].reason)
-    assert "no train patient" in str(report.baselines["hu"]["bmd.pearson_r"].reason)
-    assert "is not known" in str(report.patient["bmd.coverage_inside_conformal_band"].reason)
-
-
-def test_patients_whom_a_models_own_rules_would_not_answer_are_left_out(
-    crops: pd.DataFrame, evaluation: Evaluation
-) -> None:
-    patient = crops.loc[crops["split"] == "test", "patient"].iloc[0]
-    few = crops[(crops["patient"] != patient) | crops["level"].isin(["L1", "L2"])]
-    report = evaluate(
-        few,
-        data=DATA,
-        model=ModelIdentity(weights_sha256="0" * 64, version="000000000000"),
-        versions=Versions("v1", "c", "p", "m"),
-        scales=SCALES,
-        params=PARAMS,
-        frozen_rules=replace(evaluation.rules, minimum_levels=3),
-    ).report
-    assert report.counts.excluded["fewer than 3 evaluable levels"] == 1
-    assert report.patient["flag.share"].n == 27
