@@ -118,7 +118,7 @@ class CropDataset:
             yield self.batch(np.arange(start, min(start + batch_size, len(self))))
 
     def shuffled(
-        self, batch_size: int, seed: int, epoch: int, *, part: int = 0, parts: int = 1
+        self, batch_size: int, seed: int, epoch: int, *, part: int = 0, parts: int = 1, least: int = 2
     ) -> Iterator[Batch]:
         """One epoch in an order, and with lateral steps, that are a function of seed and epoch.
 
@@ -127,24 +127,22 @@ class CropDataset:
         part, parts
             Yields only the part-th of the `parts` parts of every batch (as even as they can be), so that
             several processes together see what one would.
-
-        Notes
-        -----
-        A last batch with fewer than two crops for a part is left out: batch normalisation cannot train on one
-        crop. Another epoch's order includes them.
+        least
+            Crops of a part, 2 for each of its micro-batches: batch normalisation cannot train on one crop. A last
+            batch with fewer is left out; another epoch's order includes them.
         """
         order = np.random.default_rng([seed, epoch]).permutation(len(self))
         steps = self.jitter.draw(np.random.default_rng([seed, epoch, 1]))
         for start in range(0, len(order), batch_size):
             positions = order[start : start + batch_size]
-            if len(positions) >= 2 * parts:
+            if len(positions) >= least * parts:
                 own = positions[part::parts]
                 yield self.batch(own, steps[own])
 
-    def batches(self, batch_size: int, parts: int = 1) -> int:
+    def batches(self, batch_size: int, parts: int = 1, least: int = 2) -> int:
         """How many batches `shuffled` yields."""
         whole, rest = divmod(len(self), batch_size)
-        return (whole if batch_size >= 2 * parts else 0) + (rest >= 2 * parts)
+        return (whole if batch_size >= least * parts else 0) + (rest >= least * parts)
 
 
 def check_trainable(train: CropDataset, validation: CropDataset) -> None:

@@ -44,22 +44,29 @@ class Optimisation:
     ) -> tuple[Tensor, Tensor]:
         """One step on what is on the device already: its loss, and the gradient's norm before clipping.
 
+        The gradient is summed over micro-batches: crops part, part + micro_batches, ... are one.
+
         Parameters
         ----------
         share
             Weight of this process's loss among those that share the batch.
         """
-        with autocast(self.device, self.params.precision):
-            outputs = self.parallel(crops, acquisition)
-        loss = self.loss(outputs.float(), self.standardised(labels))
         self.optimizer.zero_grad(set_to_none=True)
-        (loss * share).backward()
+        true, total = self.standardised(labels), torch.zeros((), device=self.device)
+        for part in range(self.params.micro_batches):
+            own = slice(part, None, self.params.micro_batches)
+            with self.processes.gradients_kept_back(self.parallel, part + 1 < self.params.micro_batches):
+                with autocast(self.device, self.params.precision):
+                    outputs = self.parallel(crops[own], acquisition[own])
+                loss = self.loss(outputs.float(), true[own]) * (len(true[own]) / len(true))
+                (loss * share).backward()
+            total += loss.detach()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.params.clip_norm)
         self.optimizer.step()
         self.schedule.step()
         if self.processes.main:
             self.averaged.update()
-        return loss.detach(), norm.detach()
+        return total, norm.detach()
 
     def loss(self, predicted: Tensor, true: Tensor) -> Tensor:
         """Smooth L1 of standardised values (N, 2), BMD and TBS weighted, mean over crops."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -49,6 +49,10 @@ class Processes:
             return module
         on_gpu = self.device is not None and self.device.type == "cuda"
         return DistributedDataParallel(module, device_ids=[self.device] if on_gpu else None)
+
+    def gradients_kept_back(self, module: nn.Module, kept: bool) -> AbstractContextManager[None]:
+        """While kept, backward passes of a `parallel` module add up here and are not averaged with the others'."""
+        return module.no_sync() if kept and isinstance(module, DistributedDataParallel) else nullcontext()
 
     def told_by_main(self, value: T) -> T:
         """The main process's value, in every process."""

@@ -59,6 +59,9 @@ class TrainParams(Section):
         model of one's own; none means from scratch. Nothing is ever downloaded.
     epochs, batch
         Passes over the train split at most; crops per step.
+    micro_batches
+        Parts in which a process passes its crops of a step through the network, gradients added up: less memory,
+        and, batch normalisation being by part, the step of as many processes.
     learning_rate, schedule, warmup_share, weight_decay
         Of AdamW: the peak, the way there and down again (see `models.schedule`), the share of steps spent
         rising to it, decay of weights.
@@ -93,6 +96,7 @@ class TrainParams(Section):
     bn_momentum: float = Field(default=0.1, gt=0, le=1)
     epochs: int = Field(default=14, ge=1, le=1000)
     batch: int = Field(default=32, ge=2, le=1024)
+    micro_batches: int = Field(default=1, ge=1, le=64)
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
     warmup_share: float = Field(default=0.25, gt=0, lt=1)
@@ -109,6 +113,11 @@ class TrainParams(Section):
     checkpoint_every: int = Field(default=4, ge=1)
     seed: int = Field(default=2024, ge=0, le=2**31 - 1)
     augmentation: AugmentationParams = AugmentationParams()
+
+    @property
+    def least_crops(self) -> int:
+        """Of a process's part of a step: batch normalisation needs two in each micro-batch."""
+        return 2 * self.micro_batches
 
     def network(self, geometry: CropGeometry) -> NetworkConfig:
         """The architecture for crops of this geometry.

@@ -91,10 +91,11 @@ def fit(
         CUDA is asked for and there is none, or a batch is too small to be shared.
     """
     begun = perf_counter()
-    if params.batch < 2 * processes.count:
+    least = params.least_crops * processes.count
+    if params.batch < least:
         raise ParameterError(
-            f"train.batch: {params.batch} crops for {processes.count} processes; accepted: at least "
-            f"{2 * processes.count}"
+            f"train.batch: {params.batch} crops for {processes.count} processes of {params.micro_batches} "
+            f"micro-batches; accepted: at least {least}"
         )
     train = CropDataset(store, ("train",), lateral_jitter_mm=params.augmentation.centre_jitter_mm)
     validation = CropDataset(store, ("validation",), middle_only=True)

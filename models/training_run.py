@@ -74,7 +74,7 @@ class TrainingRun:
         standardise_from(self.network, train, linear_start=params.linear_start)
         self.network.to(device)
         self.network.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        steps = params.epochs * train.batches(params.batch, processes.count)
+        steps = params.epochs * train.batches(params.batch, processes.count, params.least_crops)
         self.optimisation = Optimisation(self.network, params, steps, device, processes)
         self.history: list[EpochRecord] = []
         self.best_epoch, self.best_loss = 0, math.inf
@@ -85,7 +85,7 @@ class TrainingRun:
 
     def to_the_end(self, reporter: Reporter | None) -> None:
         reporter = reporter if self.processes.main else None
-        batches = self.train.batches(self.params.batch, self.processes.count)
+        batches = self.train.batches(self.params.batch, self.processes.count, self.params.least_crops)
         if reporter is not None:
             reporter.started(self.params.epochs, batches, len(self.train), self.device.type)
         for epoch in range(len(self.history) + 1, self.params.epochs + 1):
@@ -139,6 +139,7 @@ class TrainingRun:
             len(self.history) + 1,
             part=self.processes.rank,
             parts=self.processes.count,
+            least=self.params.least_crops,
         )
         for number, batch in enumerate(prefetched(batches, pinned=self.device.type == "cuda"), start=1):
             waiting.append(self._step(number, batch, generator))

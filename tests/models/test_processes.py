@@ -15,10 +15,13 @@ import yaml
 
 from models.artefact import load_model
 from models.crop_store import CropStore, open_crop_store
+from models.dataset import CropDataset
 from models.errors import ParameterError
 from models.prediction import predict_store
 from models.processes import SINGLE, torchrun_processes
-from models.train_params import AugmentationParams
+from models.train_params import AugmentationParams, TrainParams
+from models.training import fit
+from models.training_run import TrainingRun
 from tests.crop_store_factory import make_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,22 +123,50 @@ def test_a_process_without_a_gpu_of_its_own_is_said(monkeypatch: pytest.MonkeyPa
         pass
 
 
+@pytest.mark.parametrize("micro_batches", [1, 2, 3])
+def test_micro_batches_add_up_to_the_gradient_of_the_whole(store: CropStore, micro_batches: int) -> None:
+    """Batch normalisation frozen; 13 crops as 7 and 6, or 5, 4 and 4."""
+    found = []
+    for parts in (1, micro_batches):
+        params = TrainParams(
+            arch="resnet18", batch=13, micro_batches=parts, precision="fp32", clip_norm=1e9, dropout=0.0,
+            threads=1, augmentation=NONE,
+        )  # fmt: skip
+        train, validation = CropDataset(store, ("train",)), CropDataset(store, ("validation",))
+        run = TrainingRun(store, params, train, validation, torch.device("cpu"), SINGLE, None)
+        run.network.deep.weight.data.normal_(std=0.05, generator=torch.Generator().manual_seed(1))
+        run.network.eval()
+        batch = next(train.shuffled(13, 0, 1))
+        loss, norm = run.optimisation.step(batch.crops, batch.acquisition, batch.labels)
+        found.append((float(loss), float(norm), run.network.deep.weight.grad))
+    (loss, norm, gradient), (of_parts, norm_of_parts, gradient_of_parts) = found
+    assert of_parts == pytest.approx(loss, rel=1e-5)
+    assert norm_of_parts == pytest.approx(norm, rel=1e-4)
+    assert float((gradient_of_parts - gradient).norm()) <= 1e-5 * float(gradient.norm())
+
+
+def test_a_batch_too_small_for_its_micro_batches_is_refused(store: CropStore) -> None:
+    with pytest.raises(ParameterError, match="1 processes of 4 micro-batches; accepted: at least 8"):
+        fit(store, TrainParams(arch="resnet18", batch=7, micro_batches=4))
+
+
 @pytest.mark.long
 def test_torchrun_ends_where_one_process_does_and_the_main_one_alone_speaks(tmp_path: Path) -> None:
-    """Trained until it has learnt, and without what each process draws for itself (augmentation, dropout)."""
+    """One process with the two's micro-batches, and without what each draws for itself (augmentation, dropout)."""
     store = make_store(tmp_path / "crops", patients=160, pixels=24, offsets_mm=(0.0,))
     document = yaml.safe_load((ROOT / "params.yaml").read_text())
     document["train"] |= {"arch": "resnet18", "epochs": 10, "batch": 48, "threads": 1, "device": "cpu"}
     document["train"] |= {"dropout": 0.0, "patience": 10, "augmentation": NONE.model_dump()}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(document))
+    for name, parts in {"one": 2, "two": 1}.items():
+        document["train"]["micro_batches"] = parts
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(document))
     words = ["-m", "components.train_resnet50", "--store", str(tmp_path / "crops")]
-    words += ["--params", str(tmp_path / "params.yaml")]
     torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
     found = {}
     for name, command in {"one": words, "two": [*torchrun, *words]}.items():
         out = tmp_path / name / "model"
         done = subprocess.run(
-            [sys.executable, *command, "--out", str(out)],
+            [sys.executable, *command, "--params", str(tmp_path / f"{name}.yaml"), "--out", str(out)],
             cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             capture_output=True,
