@@ -105,7 +105,7 @@ def leave_one_vendor_out(
     json_output: Json = False,
 ) -> None:
     """One training a vendor without that vendor, judged on its test patients beside the model that saw all."""
-    from pipelines.study.run import run_vendors_left_out
+    from pipelines.study.vendor_study import run_vendors_left_out
     from pipelines.workspace import Workspace
 
     workspace = Workspace.find()

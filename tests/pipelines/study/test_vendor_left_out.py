@@ -17,9 +17,9 @@ from models.crop_store import CropStore
 from models.dataset import CropDataset
 from models.errors import InputError
 from pipelines.study.page import PAGE
-from pipelines.study.run import run_vendors_left_out
 from pipelines.study.trained import without_vendor
 from pipelines.study.vendor_left_out import VendorError, vendors_of
+from pipelines.study.vendor_study import run_vendors_left_out
 from tests.crop_store_factory import make_store
 from tests.pipelines.study.conftest import ROOT, quiet
 

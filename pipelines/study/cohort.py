@@ -1,0 +1,43 @@
+"""A streamed cohort of a study: its crops, what the page says of it, and what the simulator drew."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from components.prepare_vertebrae.stream import LATENTS, MANIFEST, StreamPlan
+from components.simulate_cohort.latents import patient_latents
+from components.simulate_cohort.patient import draw_patient
+from models.crop_store import CropStore
+from pipelines.study.study_file import CohortFacts
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A streamed cohort as it is used."""
+
+    folder: Path
+    plan: StreamPlan
+    store: CropStore
+
+    def facts(self, name: str) -> CohortFacts:
+        """What the page says of it."""
+        manifest = json.loads((self.folder / MANIFEST).read_text())
+        return CohortFacts(
+            name=name,
+            seed=self.plan.seed,
+            data_version=manifest["data_version"],
+            patients=manifest["patients"],
+            vendors=manifest["vendors"],
+            crops=manifest["crops"],
+            left_out=manifest["codes"],
+            replaced=manifest["replaced"],
+        )
+
+    def latents(self) -> pd.DataFrame:
+        """Hidden causes by patient, as drawn for the patient: nothing of the scanner, the scan or the labels."""
+        table = pd.read_parquet(self.folder / LATENTS)
+        return table[["patient", *patient_latents(draw_patient(0, 0))]]

@@ -1,0 +1,88 @@
+"""The leave-one-vendor-out study by itself, on any crop store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from components.evaluate_model.params import EvaluateParams
+from components.prepare_vertebrae.stream import STORE
+from components.train_resnet50.params import TrainParams
+from models.crop_store import SPLITS, open_crop_store
+from models.evaluation.report import STATEMENTS
+from models.params import load_section
+from pipelines.study.page import write_page
+from pipelines.study.params import StudyParams
+from pipelines.study.requirements import vendor_requirements
+from pipelines.study.result import model_facts
+from pipelines.study.study_file import StudyResult
+from pipelines.study.trained import trained
+from pipelines.study.vendor_left_out import leave_vendor_out, vendors_of
+
+
+def run_vendors_left_out(
+    data: Path,
+    out: Path,
+    *,
+    params_file: Path,
+    profile: str | None,
+    console: Console,
+    commit: str | None = None,
+) -> StudyResult:
+    """Leave each vendor of a crop store out in turn, beside a model trained on all of them.
+
+    Parameters
+    ----------
+    data
+        Crop store folder, or one that holds it as `crops`; splits train, validation and test.
+
+    Raises
+    ------
+    CropStoreError, VendorError, TrainingDataError, ...
+        Each with what would be accepted.
+    """
+    folder = data / STORE if (data / STORE / "store.json").is_file() else data
+    store = open_crop_store(folder)
+    train = load_section(params_file, "train", TrainParams, profile)
+    evaluate = load_section(params_file, "evaluate", EvaluateParams, profile)
+    bounds = load_section(params_file, "study", StudyParams, profile).bounds
+    vendors = vendors_of(store, [store])
+    model = trained(store, train, out / "model", "train", console, commit)
+    left_out = tuple(
+        leave_vendor_out(
+            vendor,
+            training=store,
+            tests={"test": store},
+            full=model,
+            train=train,
+            evaluate=evaluate,
+            folder=out / "vendors" / vendor,
+            console=console,
+            commit=commit,
+        )
+        for vendor in vendors
+    )
+    of_vendors = vendor_requirements(left_out, bounds)
+    patients = store.index.drop_duplicates("patient")["split"].value_counts()
+    counted = ", ".join(f"{split} {int(patients.get(split, 0))}" for split in SPLITS)
+    result = StudyResult(
+        statement=STATEMENTS["simulated" if store.header.data_kind == "simulated" else "site"],
+        kind="leave one vendor out",
+        profile=profile or "",
+        protocol=f"Data version {store.header.data_version}; patients: {counted}.",
+        met=all(item.met is True for item in of_vendors),
+        cohorts=(),
+        model=model_facts(model),
+        tests=(),
+        left_out=left_out,
+        left_out_requirements=of_vendors,
+        git_commit=commit,
+        params={
+            "train": train.model_dump(mode="json"),
+            "evaluate": evaluate.model_dump(mode="json"),
+            "bounds": bounds.model_dump(mode="json"),
+        },
+    )
+    write_page(result, [], None, out)
+    return result
