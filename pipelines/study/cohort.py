@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from components.prepare_vertebrae.stream import LATENTS, MANIFEST, StreamPlan
+from components.prepare_vertebrae.stream_plan import StreamPlan
+from components.prepare_vertebrae.stream_store import LATENTS
+from components.prepare_vertebrae.stream_summary import MANIFEST
 from components.simulate_cohort.latents import patient_latents
 from components.simulate_cohort.patient import draw_patient
 from models.crop_store import CropStore

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from components.evaluate_model.params import EvaluateParams
-from components.prepare_vertebrae.stream import STORE
+from components.prepare_vertebrae.stream_store import STORE
 from components.train_resnet50.params import TrainParams
 from models.crop_store import SPLITS, open_crop_store
 from models.evaluation.report import STATEMENTS

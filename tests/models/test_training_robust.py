@@ -272,7 +272,8 @@ def test_convolutions_run_in_the_asked_precision_and_weights_stay_fp32(
 
 def test_a_batch_that_cannot_be_shared_is_refused(store: CropStore) -> None:
     with pytest.raises(
-        ParameterError, match=r"train\.batch: 16 crops for 9 processes of 1 micro-batches; accepted: at least 18"
+        ParameterError,
+        match=r"train\.batch: 16 crops for 9 processes of 1 micro-batches; accepted: at least 18",
     ):
         fit(store, QUICK, processes=Processes(0, 9, torch.device("cpu")))
 
