@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import matplotlib
@@ -19,6 +18,7 @@ from components.simulate_cohort.published import (
     OLDEST_DECADE,
     SEXES,
 )
+from models.evaluation.drawing import GREY, STYLE, svg_text
 
 CAPTIONS = {
     "bmd_by_age": "BMD by age and sex: simulated phantoms (dots; mean and SD by decade) over NHANES 2017-2020 of "
@@ -32,34 +32,22 @@ CAPTIONS = {
 }
 PUBLISHED_CLASSES = (43, 38, 19)  # cohort specification
 # Okabe and Ito's colours, told apart by colour-blind readers
-_WOMEN, _MEN, _GREY = "#D55E00", "#0072B2", "#767676"
-_STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "osteogate",
-    "svg.fonttype": "none",
-}
+_WOMEN, _MEN = "#D55E00", "#0072B2"
 _DOTS: Any = {"s": 7, "alpha": 0.45, "linewidths": 0}
 
 
 def draw_figures(population: pd.DataFrame, nhanes: NhanesTables) -> dict[str, str]:
     """Name of `CAPTIONS` -> SVG text, in reading order."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         return {
-            "bmd_by_age": _svg(_by_age(population, "bmd", "BMD (g/cm²)", nhanes.bmd, CLINIC_BMD_SHIFT_G_CM2)),
-            "tbs_by_age": _svg(_by_age(population, "tbs", "TBS", nhanes.tbs, CLINIC_TBS_SHIFT)),
-            "hu_by_age": _svg(_hu_by_age(population)),
-            "hu_and_tbs_against_bmd": _svg(_against_bmd(population)),
-            "t_score_classes": _svg(_classes(population)),
+            "bmd_by_age": svg_text(
+                _by_age(population, "bmd", "BMD (g/cm²)", nhanes.bmd, CLINIC_BMD_SHIFT_G_CM2)
+            ),
+            "tbs_by_age": svg_text(_by_age(population, "tbs", "TBS", nhanes.tbs, CLINIC_TBS_SHIFT)),
+            "hu_by_age": svg_text(_hu_by_age(population)),
+            "hu_and_tbs_against_bmd": svg_text(_against_bmd(population)),
+            "t_score_classes": svg_text(_classes(population)),
         }
-
-
-def _svg(figure: Figure) -> str:
-    target = io.StringIO()
-    figure.savefig(target, format="svg", metadata={"Date": None})
-    return target.getvalue()
 
 
 def _by_age(
@@ -72,9 +60,9 @@ def _by_age(
         own = [cell for cell in cells if cell.sex == sex]
         middle = np.array([cell.decade + 5 for cell in own])
         mean, sd = np.array([cell.mean for cell in own]), np.array([cell.sd for cell in own])
-        axes.fill_between(middle, mean - sd, mean + sd, color=_GREY, alpha=0.18, label="NHANES, mean ± SD")
-        axes.plot(middle, mean, color=_GREY, lw=1.5)
-        axes.plot(middle, mean + shift, color=_GREY, lw=1.5, ls="--", label="NHANES less a clinic's shift")
+        axes.fill_between(middle, mean - sd, mean + sd, color=GREY, alpha=0.18, label="NHANES, mean ± SD")
+        axes.plot(middle, mean, color=GREY, lw=1.5)
+        axes.plot(middle, mean + shift, color=GREY, lw=1.5, ls="--", label="NHANES less a clinic's shift")
         people = population[population["sex"] == sex]
         axes.scatter(people["age_years"], people[column], color=colour, **_DOTS)
         decades = people.groupby(np.minimum(people["age_years"] // 10 * 10, OLDEST_DECADE))[column]
@@ -103,7 +91,7 @@ def _hu_by_age(population: pd.DataFrame) -> Figure:
         if len(people):
             axes.scatter(people["age_years"], people["hu_l1"], color=colour, label=f"{kvp} kVp", **_DOTS)
     age = np.array([35.0, 88.0])
-    axes.plot(age, 226.0 - 2.5 * (age - 25.0), color=_GREY, lw=1.5, ls="--", label="published, patients")
+    axes.plot(age, 226.0 - 2.5 * (age - 25.0), color=GREY, lw=1.5, ls="--", label="published, patients")
     axes.set(xlabel="age (years)", ylabel="L1 trabecular HU (expected)", title="simulated phantoms")
     axes.legend(frameon=False, fontsize=8, markerscale=2)
     return figure
@@ -140,12 +128,12 @@ def _classes(population: pd.DataFrame) -> Figure:
     ]
     place = np.arange(3)
     shares.bar(place - 0.2, percent, 0.38, color=_MEN, label="simulated phantoms")
-    shares.bar(place + 0.2, PUBLISHED_CLASSES, 0.38, color=_GREY, label="published, patients")
+    shares.bar(place + 0.2, PUBLISHED_CLASSES, 0.38, color=GREY, label="published, patients")
     shares.set_xticks(place, ["normal", "osteopenia", "osteoporosis"])
     shares.set_ylabel("%")
     shares.legend(frameon=False, fontsize=8)
     curve.hist(t_score, bins=np.arange(-6, 5.25, 0.25).tolist(), color=_MEN, alpha=0.8)
     for cut in (-1.0, -2.5):
-        curve.axvline(cut, color=_GREY, ls="--")
+        curve.axvline(cut, color=GREY, ls="--")
     curve.set(xlabel="T-score (female Hologic reference)", ylabel="simulated phantoms")
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from components.simulate_cohort.params import SimulateParams
 from components.simulate_cohort.population import draw_population
 from components.simulate_cohort.population_statistics import standard_errors, statistics
 from components.simulate_cohort.published import PUBLISHED, PublishedStatistic
+from models.evaluation.drawing import inline_svg
 
 SCHEMA_VERSION = 1
 BAND_PATIENTS = 1000  # what the bands are meant for
@@ -115,10 +115,7 @@ def write_report(
 def _page(document: dict[str, object], rows: list[ComparedStatistic], figures: dict[str, str]) -> str:
     package = resources.files("components.simulate_cohort")
     template = package.joinpath("cohort_report.html.j2").read_text(encoding="utf-8")
-    inlined = [
-        (CAPTIONS[name], "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii"))
-        for name, svg in figures.items()
-    ]
+    inlined = [(CAPTIONS[name], inline_svg(svg)) for name, svg in figures.items()]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(
         report=document, rows=rows, figures=inlined, band_patients=BAND_PATIENTS

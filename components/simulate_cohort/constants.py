@@ -157,7 +157,6 @@ DXA_LINE_SD_MM = 1.0  # how well an analyst finds the middle of a disc; fit: pre
 DXA_EDGE_FRACTION = 0.35  # edge mask, of the level's median areal density; illustrative
 DXA_LATERAL_MARGIN_MM = 4.0  # transverse processes are cut off beyond the body's edge; ISCD practice
 BODY_THICKNESS_CM = (13.5, 0.36)  # spec: intercept and slope with BMI
-HOLOGIC_PER_LUNAR, HOLOGIC_OFFSET_G_CM2 = 0.906, -0.025  # Genant 1994, JBMR 9:1503
 BMD_SCALE = 1.09  # fit: NHANES lumbar BMD (Hologic)
 TBS_INSET_MM = 5.0  # spec
 TBS_LAGS_MM = (1, 2, 3, 4)  # spec

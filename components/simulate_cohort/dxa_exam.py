@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from math import isnan
 
-from components.simulate_cohort import constants as c
 from components.simulate_cohort.dxa import DxaScan, scan
 from components.simulate_cohort.mineral_field import MineralField
 from components.simulate_cohort.tbs import tbs
+from models.bone_reference import LUNAR_TO_HOLOGIC_INTERCEPT_G_CM2, LUNAR_TO_HOLOGIC_SLOPE
 from models.levels import LEVELS
 
 DEVICES = ("Hologic Horizon A", "Hologic Discovery W", "GE Lunar iDXA", "GE Lunar Prodigy")
@@ -21,8 +21,8 @@ SEVERE_DEGENERATION = 1.45  # beyond it a reader leaves L4 out
 
 
 def lunar_from_hologic_g_cm2(hologic_g_cm2: float) -> float:
-    """GE Lunar BMD from Hologic: Hologic = 0.906 Lunar - 0.025 (Genant 1994, JBMR 9:1503)."""
-    return (hologic_g_cm2 - c.HOLOGIC_OFFSET_G_CM2) / c.HOLOGIC_PER_LUNAR
+    """GE Lunar BMD from Hologic: the inverse of `models.bone_reference.to_hologic_g_cm2`."""
+    return (hologic_g_cm2 - LUNAR_TO_HOLOGIC_INTERCEPT_G_CM2) / LUNAR_TO_HOLOGIC_SLOPE
 
 
 @dataclass(frozen=True)
