@@ -17,9 +17,17 @@ PINS = ("requirements.txt",)
 
 def step_fingerprint(root: Path, step: str) -> str:
     """SHA-256 (16 hex digits) over the sources that step `components/<step>` depends on, in path order."""
-    files: set[Path] = {
-        path for path in (root / "components" / step).rglob("*") if path.suffix in SOURCE_ENDINGS
-    }
+    return _fingerprint(
+        root, {path for path in (root / "components" / step).rglob("*") if path.suffix in SOURCE_ENDINGS}
+    )
+
+
+def module_fingerprint(root: Path, *modules: str) -> str:
+    """SHA-256 (16 hex digits) over these modules ('models/training.py') and all of ours that they import."""
+    return _fingerprint(root, {root / module for module in modules})
+
+
+def _fingerprint(root: Path, files: set[Path]) -> str:
     waiting = [path for path in files if path.suffix == ".py"]
     while waiting:
         for imported in _imports(root, waiting.pop()):

@@ -100,7 +100,8 @@ def _fewer_patients(result: StudyResult) -> str:
     if not result.left_out:
         return ""
     whole = sum(int(result.model[f"{split}_patients"]) for split in ("train", "validation"))
-    lost = [round(100 * (1 - vendor.train_patients / whole)) for vendor in result.left_out]
+    kept = [vendor.train_patients + (vendor.validation_patients or 0) for vendor in result.left_out]
+    lost = [round(100 * (1 - patients / whole)) for patients in kept]
     low, high = min(lost), max(lost)
     return f"{low} %" if low == high else f"{low} to {high} %"
 

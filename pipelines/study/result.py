@@ -80,6 +80,7 @@ def model_facts(model: LoadedModel) -> dict[str, str | int | float]:
         "architecture": card.architecture.arch,
         "pixels": card.geometry.pixels,
         "weights_sha256": card.weights_sha256,
+        "trained_by_code": card.git_commit or "not in a repository",
         "best_epoch": card.best_epoch,
         "train_patients": card.patients.get("train", 0),
         "validation_patients": card.patients.get("validation", 0),

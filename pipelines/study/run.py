@@ -77,6 +77,7 @@ def run_study(
                     full=model,
                     train=plan.train,
                     evaluate=plan.evaluate,
+                    scales=plan.scales,
                     folder=out / "vendors" / vendor,
                     console=console,
                     commit=commit,

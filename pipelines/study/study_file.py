@@ -59,6 +59,8 @@ class StudyResult(Section):
     ----------
     met
         Every requirement that applies was judged and met. None for a run that is no acceptance (the paper's).
+    git_commit
+        Of the code that judged; a kept model may have been trained by earlier code, which `model` names.
     """
 
     schema_version: Literal[1] = 1

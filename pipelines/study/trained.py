@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
 
+import models
 from models.artefact import LoadedModel, load_model, save_model
 from models.crop_store import CropStore
 from models.prediction import predict_store
 from models.train_params import TrainParams
 from models.training import fit
 from models.training_history import EpochRecord
+from pipelines.fingerprint import module_fingerprint
 from pipelines.stage_progress import StageProgress
 from pipelines.study.plan import key_of
 from pipelines.study.stages import stage
 
 QUIET_S = 10.0  # predictions of a few patients are no news
 MODEL, CHECKPOINT, PREDICTIONS = "model", "checkpoint.pt", "predictions.parquet"
+TRAINING_SOURCE, PREDICTION_SOURCE = "models/training.py", "models/prediction.py"
 
 
 class _Reporter:
@@ -51,7 +55,9 @@ def trained(
         What training refuses: patients in two splits, labels that are not numbers, constant targets, ...
     """
     # which patients, not the version of the whole cohort alone: a vendor may be left out
-    key = key_of(store.header.data_version, _content(store), params.model_dump(mode="json"))
+    key = key_of(
+        store.header.data_version, _content(store), params.model_dump(mode="json"), _source(TRAINING_SOURCE)
+    )
 
     def work(folder: Path) -> None:
         with StageProgress(console, name) as progress:
@@ -76,7 +82,13 @@ def predicted(
     GeometryMismatchError
         Store and model differ in crop geometry.
     """
-    key = key_of(model.card.weights_sha256, store.header.data_version, _content(store), splits)
+    key = key_of(
+        model.card.weights_sha256,
+        store.header.data_version,
+        _content(store),
+        splits,
+        _source(PREDICTION_SOURCE),
+    )
 
     def work(folder: Path) -> None:
         with StageProgress(console, name, quiet_s=QUIET_S):
@@ -94,6 +106,12 @@ def without_vendor(store: CropStore, vendor: str) -> CropStore:
 def only_vendor(store: CropStore, vendor: str) -> CropStore:
     """The patients of one vendor."""
     return replace(store, index=store.index[store.index["vendor"] == vendor])
+
+
+@cache
+def _source(module: str) -> str:
+    """Hash of the module and of what it imports: what other code made is not kept."""
+    return module_fingerprint(Path(models.__path__[0]).parent, module)
 
 
 def _content(store: CropStore) -> str:

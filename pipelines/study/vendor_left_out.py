@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 
 from models.artefact import LoadedModel
+from models.bone_reference import ScalesParams
 from models.crop_store import CropStore
 from models.errors import InputError
 from models.evaluation.correlation import pearson_r
@@ -34,8 +35,9 @@ class VendorLeftOut(Section):
     ----------
     patients
         Test patients of the vendor.
-    train_patients
-        Patients of other vendors that the model without this vendor was trained and stopped on.
+    train_patients, validation_patients
+        Patients of other vendors that the model without this vendor was trained on, and stopped on (None in files
+        that count both as `train_patients`).
     left_out, full
         Pearson r of the model without this vendor, and of the model that was trained on all.
     difference
@@ -45,6 +47,7 @@ class VendorLeftOut(Section):
     vendor: str
     patients: int
     train_patients: int
+    validation_patients: int | None = None
     left_out: dict[str, Metric]
     full: dict[str, Metric]
     difference: dict[str, Metric]
@@ -86,6 +89,7 @@ def leave_vendor_out(
     full: LoadedModel,
     train: TrainParams,
     evaluate: EvaluateParams,
+    scales: ScalesParams,
     folder: Path,
     console: Console,
     commit: str | None,
@@ -100,11 +104,13 @@ def leave_vendor_out(
         Test cohorts by name; their patients of the vendor are taken together.
     full
         The model trained on all vendors, on the same `training`.
+    scales
+        For the BMI range that TBS is judged in.
     """
     rest = without_vendor(training, vendor)
     model = trained(rest, train, folder / "training", f"train without {vendor}", console, commit)
     tables = {
-        who: _patients(judge, vendor, tests, evaluate, folder / who, console)
+        who: _patients(judge, vendor, tests, evaluate, scales, folder / who, console)
         for who, judge in (("without", model), ("with", full))
     }
     confidence = evaluate.confidence
@@ -116,7 +122,8 @@ def leave_vendor_out(
     return VendorLeftOut(
         vendor=vendor,
         patients=len(tables["with"]),
-        train_patients=_trained_on(rest),
+        train_patients=model.card.patients["train"],
+        validation_patients=model.card.patients["validation"],
         left_out=r("without"),
         full=r("with"),
         difference={
@@ -126,17 +133,12 @@ def leave_vendor_out(
     )
 
 
-def _trained_on(store: CropStore) -> int:
-    """Patients who train or stop a model; a store may hold other splits as well."""
-    used = store.index["split"].isin(["train", "validation"])
-    return int(store.index.loc[used, "patient"].nunique())
-
-
 def _patients(
     model: LoadedModel,
     vendor: str,
     tests: dict[str, CropStore],
     evaluate: EvaluateParams,
+    scales: ScalesParams,
     folder: Path,
     console: Console,
 ) -> pd.DataFrame:
@@ -145,4 +147,4 @@ def _patients(
         predicted(model, only_vendor(store, vendor), ("test",), folder / name, f"{vendor}, {name}", console)
         for name, store in tests.items()
     ]
-    return measured_tables(pd.concat(crops, ignore_index=True), evaluate.minimum_levels).patients
+    return measured_tables(pd.concat(crops, ignore_index=True), evaluate.minimum_levels, scales).patients

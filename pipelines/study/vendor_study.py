@@ -9,6 +9,7 @@ from rich.console import Console
 from components.evaluate_model.params import EvaluateParams
 from components.prepare_vertebrae.stream_store import STORE
 from components.train_resnet50.params import TrainParams
+from models.bone_reference import ScalesParams
 from models.crop_store import SPLITS, open_crop_store
 from models.evaluation.report import STATEMENTS
 from models.params import load_section
@@ -46,6 +47,7 @@ def run_vendors_left_out(
     store = open_crop_store(folder)
     train = load_section(params_file, "train", TrainParams, profile)
     evaluate = load_section(params_file, "evaluate", EvaluateParams, profile)
+    scales = load_section(params_file, "scales", ScalesParams, profile)
     bounds = load_section(params_file, "study", StudyParams, profile).bounds
     vendors = vendors_of(store, [store])
     model = trained(store, train, out / "model", "train", console, commit)
@@ -57,6 +59,7 @@ def run_vendors_left_out(
             full=model,
             train=train,
             evaluate=evaluate,
+            scales=scales,
             folder=out / "vendors" / vendor,
             console=console,
             commit=commit,
@@ -81,6 +84,7 @@ def run_vendors_left_out(
         params={
             "train": train.model_dump(mode="json"),
             "evaluate": evaluate.model_dump(mode="json"),
+            "scales": scales.model_dump(mode="json"),
             "bounds": bounds.model_dump(mode="json"),
         },
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.fingerprint import step_fingerprint
+from pipelines.fingerprint import module_fingerprint, step_fingerprint
 
 
 @pytest.fixture
@@ -48,3 +48,14 @@ def test_a_change_elsewhere_does_not(checkout: Path, name: str) -> None:
     before = step_fingerprint(checkout, "prepare")
     (checkout / name).write_text("other = 2\n")
     assert step_fingerprint(checkout, "prepare") == before
+
+
+@pytest.mark.parametrize(
+    ("name", "differs"),
+    [("models/errors.py", True), ("models/crops.py", True), ("components/prepare/run.py", False)],
+)
+def test_a_modules_fingerprint_follows_its_imports(checkout: Path, name: str, differs: bool) -> None:
+    (checkout / "models/training.py").write_text("from models import crops\nfrom models.errors import c\n")
+    before = module_fingerprint(checkout, "models/training.py")
+    (checkout / name).write_text("other = 2\n")
+    assert (module_fingerprint(checkout, "models/training.py") != before) is differs

@@ -45,6 +45,12 @@ def two_vendors(index: pd.DataFrame) -> pd.DataFrame:
     return index.assign(vendor=index["vendor"].replace({"Siemens": "GE", "Philips": "Canon"}))
 
 
+def one_heavy(index: pd.DataFrame) -> pd.DataFrame:
+    """BMI 25 for all but one test patient of GE, who has 40."""
+    of_ge = index.loc[(index["vendor"] == "GE") & (index["split"] == "test"), "patient"].iloc[0]
+    return index.assign(bmi_kg_m2=np.where(index["patient"] == of_ge, 40.0, 25.0))
+
+
 def changed(store: CropStore, folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
     """The store with its index changed on disk."""
     change(store.index).to_parquet(folder / "store" / "index.parquet", index=False)
@@ -54,16 +60,18 @@ def changed(store: CropStore, folder: Path, change: Callable[[pd.DataFrame], pd.
 def test_both_models_are_judged_on_the_same_patients_of_the_vendor(
     store: CropStore, tmp_path: Path, params_file: Path
 ) -> None:
-    data, out = changed(store, tmp_path, two_vendors), tmp_path / "out"
+    """One of GE's test patients has a BMI of 40, at which TBS is not judged."""
+    data, out = changed(store, tmp_path, lambda index: one_heavy(two_vendors(index))), tmp_path / "out"
     result = run_vendors_left_out(data, out, params_file=params_file, profile="tiny", console=quiet())
     assert [vendor.vendor for vendor in result.left_out] == ["Canon", "GE"]
-    people = two_vendors(store.index).drop_duplicates("patient")
+    people = one_heavy(two_vendors(store.index)).drop_duplicates("patient")
     trained_on = people["split"].isin(["train", "validation"]).sum()
     for vendor in result.left_out:
         own = people[people["vendor"] == vendor.vendor]
         assert vendor.patients == (own["split"] == "test").sum()
-        others = people[(people["vendor"] != vendor.vendor) & people["split"].isin(["train", "validation"])]
-        assert vendor.train_patients == len(others)
+        others = people.loc[people["vendor"] != vendor.vendor, "split"]
+        assert vendor.train_patients == (others == "train").sum()
+        assert vendor.validation_patients == (others == "validation").sum()
         r = {}
         for who in ("without", "with"):
             table = pd.read_parquet(out / "vendors" / vendor.vendor / who / "test" / "predictions.parquet")
@@ -73,6 +81,9 @@ def test_both_models_are_judged_on_the_same_patients_of_the_vendor(
         assert vendor.left_out["bmd"].value == pytest.approx(r["without"])
         assert vendor.full["bmd"].value == pytest.approx(r["with"])
         assert vendor.difference["bmd"].value == pytest.approx(r["without"] - r["with"], abs=1e-9)
+        outside = (own["split"] == "test") & (own["bmi_kg_m2"] > 37)
+        for metric in (vendor.left_out["tbs"], vendor.full["tbs"], vendor.difference["tbs"]):
+            assert metric.n == vendor.patients - outside.sum() == vendor.patients - (vendor.vendor == "GE")
     weights = [path.read_bytes() for path in sorted(out.glob("**/weights.pt"))]
     assert len(set(weights)) == 3
     page = html.unescape((out / PAGE).read_text())
