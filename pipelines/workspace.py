@@ -80,6 +80,11 @@ class Workspace:
         return f"sqlite:///{self.home / 'prediction_log.db'}"
 
     @property
+    def look_log(self) -> Path:
+        """Every look at test patients, of runs, `evaluate` and studies alike."""
+        return self.home / "test_set_looks.jsonl"
+
+    @property
     def evidently_workspace(self) -> Path:
         return self.home / "evidently"
 

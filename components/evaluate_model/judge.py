@@ -9,7 +9,7 @@ import pandas as pd
 
 from components.evaluate_model.latents import read_latents
 from components.evaluate_model.looked_at import with_saliency
-from components.evaluate_model.run import RULES_FILE, note_look, predictions, write_evaluation
+from components.evaluate_model.run import RULES_FILE, look_at_store, predictions, write_evaluation
 from models.artefact import CARD_FILE, LoadedModel, load_model
 from models.bone_reference import ScalesParams
 from models.crop_store import CropStore, open_crop_store
@@ -58,13 +58,13 @@ def judge(
     Raises
     ------
     RulesMissingError, ModelArtefactError, GeometryMismatchError, CropStoreError, PredictionTableError,
-    TestSetEmptyError, AllSeenError, EvaluationWriteError
+    TestSetEmptyError, AllSeenError, EvaluationWriteError, LookLogError
         Each with what to do.
     """
     loaded, rules = load_model(model), model_rules(model)
     opened, seen = _without_seen(open_crop_store(store), model)
     crops = predictions(loaded, opened)
-    looks = note_look(look_log, opened, loaded) if look_log else None
+    looks = look_at_store(look_log, opened, loaded)
     own_scales = scales_of_model(rules, scales)
     judged = evaluate(
         crops,

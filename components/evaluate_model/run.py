@@ -6,13 +6,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import structlog
 
 from components.evaluate_model.latents import read_latents
+from components.evaluate_model.look_log import note_look
 from components.evaluate_model.looked_at import with_saliency
 from models.artefact import LoadedModel, ModelArtefactError, load_model
 from models.bone_reference import ScalesParams
@@ -95,13 +95,13 @@ def run(
     ChampionError, ModelArtefactError, GeometryMismatchError, CropStoreError, PredictionTableError,
     CalibrationError, TestSetEmptyError
         Each with what to do.
-    EvaluationWriteError
+    EvaluationWriteError, LookLogError
         Disk full, say.
     """
     opened = open_crop_store(store)
     challenger = load_model(model)
     crops = predictions(challenger, opened)
-    looks = note_look(look_log, opened, challenger) if look_log else None
+    looks = look_at_store(look_log, opened, challenger)
     causes = None if latents is None else read_latents(latents)
     judged = _judge(challenger, crops, opened, params, scales, looks, causes)
     rival = None
@@ -135,6 +135,19 @@ def run(
         },
         champion_metrics=None if rival is None else _plain(rival),
         test_looks=looks,
+    )
+
+
+def look_at_store(log: Path | None, store: CropStore, model: LoadedModel) -> int | None:
+    """Log the look at the store's test patients; how many there were, None without a log."""
+    if log is None:
+        return None
+    index = store.index
+    return note_look(
+        log,
+        index.loc[index["split"] == "test", "patient"].unique(),
+        data_version=store.header.data_version,
+        weights_sha256=model.card.weights_sha256,
     )
 
 
@@ -199,28 +212,6 @@ def _answers_alike(path: Path, rules: DecisionRules) -> bool:
         return read_rules(path) == rules
     except DecisionRulesError:
         return False
-
-
-def note_look(log: Path, store: CropStore, model: LoadedModel) -> int:
-    """Append this look, and count those at the test patients of this data set."""
-    version = store.header.data_version
-    line = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data_version": version,
-        "weights_sha256": model.card.weights_sha256,
-    }
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
-        looks = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines() if text.strip()]
-    except OSError as error:
-        raise EvaluationWriteError(
-            f"{log}: look at the test patients not logged ({error.strerror})"
-        ) from error
-    except ValueError as error:
-        raise InputError(f"{log}: a line is not JSON ({error}); mend or move the log") from error
-    return sum(look.get("data_version") == version for look in looks)
 
 
 def write_evaluation(

@@ -38,7 +38,7 @@ def evaluate(
     """Judge a model on labelled data of your own, by the cut-offs and intervals frozen with the model.
 
     Nothing is chosen on the data judged. Every patient of a cohort is a test patient, unless the model was trained on
-    that very cohort. Each look at a data set's test patients is counted. Research use only.
+    that very cohort. Each look at test patients is counted. Research use only.
     """
     import json
 
@@ -85,7 +85,7 @@ def evaluate(
             out=target,
             params=params,
             scales=scales,
-            look_log=workspace.home / "test_set_looks.jsonl",
+            look_log=workspace.look_log,
             latents=latents_beside(data),
         )
     if json_output:

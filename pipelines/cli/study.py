@@ -67,7 +67,13 @@ def run(
         calibration_seed=calibration_seed,
     )
     result = run_study(
-        plan, out, console=_console(), workers=workers, vendors=vendors, commit=_commit(workspace.root)
+        plan,
+        out,
+        console=_console(),
+        workers=workers,
+        vendors=vendors,
+        commit=_commit(workspace.root),
+        look_log=workspace.look_log,
     )
     _say(result, out, json_output)
 
@@ -90,7 +96,13 @@ def paper(
     workspace = Workspace.find()
     plan = paper_plan(workspace.params_file, profile)
     result = run_study(
-        plan, out, console=_console(), workers=workers, vendors=vendors, commit=_commit(workspace.root)
+        plan,
+        out,
+        console=_console(),
+        workers=workers,
+        vendors=vendors,
+        commit=_commit(workspace.root),
+        look_log=workspace.look_log,
     )
     _say(result, out, json_output)
 
@@ -116,6 +128,7 @@ def leave_one_vendor_out(
         profile=profile,
         console=_console(),
         commit=_commit(workspace.root),
+        look_log=workspace.look_log,
     )
     _say(result, out, json_output)
 

@@ -44,6 +44,7 @@ def judge(
     test: pd.DataFrame,
     header: StoreHeader,
     latents: pd.DataFrame,
+    test_looks: int | None = None,
 ) -> Judged:
     """Evaluate on `test`, everything else being what `calibration` froze and `training` fitted.
 
@@ -81,6 +82,7 @@ def judge(
         ),
         scales=plan.scales,
         params=plan.evaluate,
+        test_looks=test_looks,
         latents=latents,
     )
     return Judged(name, evaluation, crops)

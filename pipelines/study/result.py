@@ -59,6 +59,7 @@ def _test_result(item: Judged, plan: StudyPlan) -> TestResult:
     return TestResult(
         name=item.name,
         patients=report.counts.judged_patients["test"],
+        test_looks=report.test_looks,
         requirements=cohort_requirements(report, plan.bounds),
         metrics=report.patient,
         baselines={

@@ -9,7 +9,7 @@ import pandas as pd
 from rich.console import Console
 
 from components.evaluate_model.looked_at import with_saliency
-from components.evaluate_model.run import write_evaluation
+from components.evaluate_model.run import look_at_store, write_evaluation
 from components.prepare_vertebrae.stream_plan import StreamPlan
 from models.artefact import LoadedModel
 from models.crop_store import CropStore
@@ -32,6 +32,7 @@ def run_study(
     workers: int | None = None,
     vendors: bool = True,
     commit: str | None = None,
+    look_log: Path | None = None,
 ) -> StudyResult:
     """Carry out the study in `out`; what an earlier run finished is kept, what it began goes on.
 
@@ -41,6 +42,8 @@ def run_study(
     ----------
     vendors
         Whether to leave each vendor out in turn (one more training a vendor).
+    look_log
+        As in `components.evaluate_model.run.run`: each test cohort, and each vendor's part of them, is a look.
 
     Raises
     ------
@@ -50,7 +53,7 @@ def run_study(
     training = _cohort(plan.training, out / "cohorts" / "training", "training cohort", console, workers)
     model = trained(training.store, plan.train, out / "model", "train", console, commit)
     if plan.calibration is None:
-        judged, cohorts = _within_one(plan, training, model, out, console)
+        judged, cohorts = _within_one(plan, training, model, out, console, look_log)
         tests = {PAPER_TEST: training.store}
     else:
         calibration = _cohort(
@@ -62,7 +65,7 @@ def run_study(
             )
             for name, test in plan.tests.items()
         }
-        judged = _apart(plan, training, calibration, of_tests, model, out, console)
+        judged = _apart(plan, training, calibration, of_tests, model, out, console, look_log)
         cohorts = {"training": training, "calibration": calibration, **of_tests}
         tests = {name: cohort.store for name, cohort in of_tests.items()}
     judged = [_looked_at(item, plan, model, tests[item.name], out) for item in judged]
@@ -81,6 +84,7 @@ def run_study(
                     folder=out / "vendors" / vendor,
                     console=console,
                     commit=commit,
+                    look_log=look_log,
                 )
             )
     result = study_result(plan, model, cohorts, judged, tuple(left_out), commit)
@@ -100,6 +104,7 @@ def _apart(
     model: LoadedModel,
     out: Path,
     console: Console,
+    look_log: Path | None,
 ) -> list[Judged]:
     """Judge each test cohort, frozen on the calibration cohort."""
     folder = out / "predictions"
@@ -113,13 +118,13 @@ def _apart(
             model, test.store, ("test",), folder / name.replace(" ", "-"), f"predict {name}", console
         )
         latents = pd.concat([*known, test.latents()], ignore_index=True)
-        header = test.store.header
-        judged.append(judge(name, plan, model, training.store.index, frozen_on, rows, header, latents))
+        header, looks = test.store.header, look_at_store(look_log, test.store, model)
+        judged.append(judge(name, plan, model, training.store.index, frozen_on, rows, header, latents, looks))
     return judged
 
 
 def _within_one(
-    plan: StudyPlan, cohort: Cohort, model: LoadedModel, out: Path, console: Console
+    plan: StudyPlan, cohort: Cohort, model: LoadedModel, out: Path, console: Console, look_log: Path | None
 ) -> tuple[list[Judged], dict[str, Cohort]]:
     """Judge the test patients of a cohort that holds all four splits."""
     rows = predicted(
@@ -129,7 +134,8 @@ def _within_one(
     training = index[index["split"].isin(["train", "validation"])]
     frozen_on, test = (rows[rows["split"] == split] for split in ("calibration", "test"))
     header, latents = cohort.store.header, cohort.latents()
-    item = judge(PAPER_TEST, plan, model, training, frozen_on, test, header, latents)
+    looks = look_at_store(look_log, cohort.store, model)
+    item = judge(PAPER_TEST, plan, model, training, frozen_on, test, header, latents, looks)
     return [item], {PAPER_TEST: cohort}
 
 

@@ -39,12 +39,19 @@ class CohortFacts(Section):
 
 
 class TestResult(Section):
-    """What one test cohort showed: requirements, and the metrics that a reader compares."""
+    """What one test cohort showed: requirements, and the metrics that a reader compares.
+
+    Attributes
+    ----------
+    test_looks
+        How often any of these test patients was looked at, this time included; None when no log is kept.
+    """
 
     __test__ = False  # not a test class, whatever pytest makes of its name
 
     name: str
     patients: int
+    test_looks: int | None = None
     requirements: tuple[Requirement, ...]
     metrics: dict[str, Metric]
     baselines: dict[str, dict[str, Metric]]

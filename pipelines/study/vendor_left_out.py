@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from components.evaluate_model.look_log import note_look
 from models.artefact import LoadedModel
 from models.bone_reference import ScalesParams
 from models.crop_store import CropStore
@@ -38,6 +39,8 @@ class VendorLeftOut(Section):
     train_patients, validation_patients
         Patients of other vendors that the model without this vendor was trained on, and stopped on (None in files
         that count both as `train_patients`).
+    test_looks
+        How often any of these test patients was looked at, this time included; None when no log is kept.
     left_out, full
         Pearson r of the model without this vendor, and of the model that was trained on all.
     difference
@@ -48,6 +51,7 @@ class VendorLeftOut(Section):
     patients: int
     train_patients: int
     validation_patients: int | None = None
+    test_looks: int | None = None
     left_out: dict[str, Metric]
     full: dict[str, Metric]
     difference: dict[str, Metric]
@@ -93,6 +97,7 @@ def leave_vendor_out(
     folder: Path,
     console: Console,
     commit: str | None,
+    look_log: Path | None = None,
 ) -> VendorLeftOut:
     """Train without one vendor and judge both models on all test patients of that vendor.
 
@@ -106,6 +111,8 @@ def leave_vendor_out(
         The model trained on all vendors, on the same `training`.
     scales
         For the BMI range that TBS is judged in.
+    look_log
+        As in `components.evaluate_model.run.run`.
     """
     rest = without_vendor(training, vendor)
     model = trained(rest, train, folder / "training", f"train without {vendor}", console, commit)
@@ -113,6 +120,14 @@ def leave_vendor_out(
         who: _patients(judge, vendor, tests, evaluate, scales, folder / who, console)
         for who, judge in (("without", model), ("with", full))
     }
+    looks = None
+    if look_log is not None:
+        looks = note_look(
+            look_log,
+            tables["without"]["patient"],
+            data_version=" + ".join(store.header.data_version for store in tests.values()),
+            weights_sha256=model.card.weights_sha256,
+        )
     confidence = evaluate.confidence
 
     def r(who: str) -> dict[str, Metric]:
@@ -124,6 +139,7 @@ def leave_vendor_out(
         patients=len(tables["with"]),
         train_patients=model.card.patients["train"],
         validation_patients=model.card.patients["validation"],
+        test_looks=looks,
         left_out=r("without"),
         full=r("with"),
         difference={

@@ -30,6 +30,7 @@ def run_vendors_left_out(
     profile: str | None,
     console: Console,
     commit: str | None = None,
+    look_log: Path | None = None,
 ) -> StudyResult:
     """Leave each vendor of a crop store out in turn, beside a model trained on all of them.
 
@@ -37,6 +38,8 @@ def run_vendors_left_out(
     ----------
     data
         Crop store folder, or one that holds it as `crops`; splits train, validation and test.
+    look_log
+        As in `components.evaluate_model.run.run`.
 
     Raises
     ------
@@ -63,6 +66,7 @@ def run_vendors_left_out(
             folder=out / "vendors" / vendor,
             console=console,
             commit=commit,
+            look_log=look_log,
         )
         for vendor in vendors
     )

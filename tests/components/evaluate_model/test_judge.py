@@ -103,12 +103,20 @@ def test_a_store_of_seen_patients_only_is_refused(home: Path, tmp_path: Path) ->
 
 
 @pytest.mark.long
-def test_looks_are_counted_per_data_set(home: Path, tmp_path: Path) -> None:
+def test_looks_are_counted_by_the_patients_looked_at(home: Path, tmp_path: Path) -> None:
     store, log = _stranger(tmp_path / "store"), tmp_path / "looks.jsonl"
     first = _judge(home, store, tmp_path / "a", look_log=log)
     second = _judge(home, store, tmp_path / "b", look_log=log)
     other = _judge(home, home / "store", tmp_path / "c", look_log=log)
-    assert (first.test_looks, second.test_looks, other.test_looks) == (1, 2, 1)
+    fewer = tmp_path / "fewer"  # another data set that shares patients with the first
+    shutil.copytree(store, fewer)
+    header = json.loads((fewer / "store.json").read_text())
+    (fewer / "store.json").write_text(json.dumps({**header, "data_version": "grown"}))
+    index = pd.read_parquet(fewer / "index.parquet")
+    index.loc[index["patient"] == index["patient"].iloc[0], "split"] = "train"
+    index.to_parquet(fewer / "index.parquet", index=False)
+    shared = _judge(home, fewer, tmp_path / "d", look_log=log)
+    assert [report.test_looks for report in (first, second, other, shared)] == [1, 2, 1, 3]
 
 
 def test_without_rules_or_with_those_of_other_weights_nothing_is_judged(home: Path, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import torch
 
-from components.evaluate_model.run import ChampionError, EvaluationWriteError, run
+from components.evaluate_model.look_log import LookLogError
+from components.evaluate_model.run import ChampionError, run
 from components.gate_promotion.policy import GateParams
 from components.gate_promotion.run import run as gate
 from models.artefact import ModelArtefactError, file_sha256, load_model, save_model
@@ -194,7 +195,7 @@ def test_a_model_that_answers_no_number_is_refused(folder: Path, tmp_path: Path)
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_one_clear_line(folder: Path, judged: Path, tmp_path: Path) -> None:
     (tmp_path / "looks.jsonl").symlink_to("/dev/full")
-    with pytest.raises(EvaluationWriteError, match="No space left"):
+    with pytest.raises(LookLogError, match="No space left"):
         run(
             model=folder / "model",
             store=folder / "store",

@@ -21,7 +21,19 @@ from tests.pipelines.study.conftest import Study, other_training, quiet
 
 @pytest.fixture(scope="module")
 def result(tiny_study: Study) -> StudyResult:
-    return run_study(tiny_study.plan, tiny_study.out, console=quiet(), vendors=False)
+    log = tiny_study.out / "looks.jsonl"
+    return run_study(tiny_study.plan, tiny_study.out, console=quiet(), vendors=False, look_log=log)
+
+
+def test_the_look_at_the_test_cohort_is_logged_and_printed(tiny_study: Study, result: StudyResult) -> None:
+    (line,) = (tiny_study.out / "looks.jsonl").read_text().splitlines()
+    assert len(json.loads(line)["patients"]) == 40
+    assert [test.test_looks for test in result.tests] == [1]
+    assert (
+        "looked at 1 time, this one included"
+        in (tiny_study.out / "evaluations" / "seed-101" / "report.html").read_text()
+    )
+    assert "looked at, this time included: seed 101 1." in (tiny_study.out / PAGE).read_text()
 
 
 def test_each_test_cohort_is_judged_by_itself(tiny_study: Study, result: StudyResult) -> None:
@@ -97,26 +109,29 @@ def test_the_page_is_self_contained_and_says_what_it_was_measured_on(
 
 @pytest.mark.long
 def test_a_study_that_is_run_again_trains_and_predicts_nothing(
-    tiny_study: Study, result: StudyResult
+    tiny_study: Study, result: StudyResult, tmp_path: Path
 ) -> None:
     def times() -> dict[Path, int]:
         kept = [*tiny_study.out.glob("model/**/*"), *tiny_study.out.glob("predictions/**/*")]
         return {path: path.stat().st_mtime_ns for path in kept if path.is_file()}
 
     before = times()
-    assert run_study(tiny_study.plan, tiny_study.out, console=quiet(), vendors=False) == result
+    log = tmp_path / "looks.jsonl"
+    again = run_study(tiny_study.plan, tiny_study.out, console=quiet(), vendors=False, look_log=log)
+    assert again == result
     assert times() == before
 
 
 @pytest.mark.long
 def test_other_parameters_train_anew_and_a_torn_stage_is_done_again(
-    tiny_study: Study, result: StudyResult
+    tiny_study: Study, result: StudyResult, tmp_path: Path
 ) -> None:
     weights = result.model["weights_sha256"]
     other = run_study(other_training(tiny_study, epochs=3), tiny_study.out, console=quiet(), vendors=False)
     assert other.model["weights_sha256"] != weights
     (tiny_study.out / "model" / "stage.json").write_text('{"key": ')
-    back = run_study(tiny_study.plan, tiny_study.out, console=quiet(), vendors=False)
+    log = tmp_path / "looks.jsonl"
+    back = run_study(tiny_study.plan, tiny_study.out, console=quiet(), vendors=False, look_log=log)
     assert back.model["weights_sha256"] == weights  # the same training, to the bit
     assert back == result
 

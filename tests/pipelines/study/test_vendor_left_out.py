@@ -62,8 +62,15 @@ def test_both_models_are_judged_on_the_same_patients_of_the_vendor(
 ) -> None:
     """One of GE's test patients has a BMI of 40, at which TBS is not judged."""
     data, out = changed(store, tmp_path, lambda index: one_heavy(two_vendors(index))), tmp_path / "out"
-    result = run_vendors_left_out(data, out, params_file=params_file, profile="tiny", console=quiet())
+    log = tmp_path / "looks.jsonl"
+    # as an earlier version wrote it
+    log.write_text('{"data_version": "synthetic"}\n{"data_version": "other"}\n')
+    result = run_vendors_left_out(
+        data, out, params_file=params_file, profile="tiny", console=quiet(), look_log=log
+    )
     assert [vendor.vendor for vendor in result.left_out] == ["Canon", "GE"]
+    assert [vendor.test_looks for vendor in result.left_out] == [2, 2]  # the vendors share no patient
+    assert len(log.read_text().splitlines()) == 4
     people = one_heavy(two_vendors(store.index)).drop_duplicates("patient")
     trained_on = people["split"].isin(["train", "validation"]).sum()
     for vendor in result.left_out:
@@ -88,9 +95,13 @@ def test_both_models_are_judged_on_the_same_patients_of_the_vendor(
     assert len(set(weights)) == 3
     page = html.unescape((out / PAGE).read_text())
     assert "Measured on simulated phantoms" in page
-    lost = {round(100 * (1 - vendor.train_patients / trained_on)) for vendor in result.left_out}
+    lost = {
+        round(100 * (1 - (vendor.train_patients + vendor.validation_patients) / trained_on))
+        for vendor in result.left_out
+    }
     assert f"{' to '.join(map(str, sorted(lost)))} % fewer patients to train and stop on" in page
     assert "The change holds both effects" in page
+    assert "looked at, this time included: Canon left out 2, GE left out 2." in page
     assert "GE left out of training" not in page  # it is a table, not a list of requirements
     assert all(f">{vendor}</th>" in page for vendor in ("Canon", "GE"))
 
