@@ -17,7 +17,13 @@ from models.errors import InputError
 from models.train_params import TrainParams
 
 _ARCHITECTURE = {"arch", "windows_hu"}
-_FREE_TO_CHANGE = {"threads", "device", "checkpoint_every", "patience"}  # change no step that is computed
+_FREE_TO_CHANGE = {
+    "threads",
+    "device",
+    "checkpoint_every",
+    "patience",
+    "absent_vendor",
+}  # change no step that is computed
 
 
 class CheckpointError(InputError):

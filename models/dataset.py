@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -145,14 +147,23 @@ class CropDataset:
         return (whole if batch_size >= least * parts else 0) + (rest >= least * parts)
 
 
-def check_trainable(train: CropDataset, validation: CropDataset) -> None:
+def check_trainable(
+    train: CropDataset, validation: CropDataset, *, absent_vendor: Literal["warn", "refuse"] = "warn"
+) -> None:
     """Refuse what cannot be trained on.
+
+    Parameters
+    ----------
+    absent_vendor
+        What to do about a vendor in train that validation lacks: such a training would be stopped, and its weights
+        chosen, without ever asking how that vendor's patients fare.
 
     Raises
     ------
     TrainingDataError
         Too few patients in train or none in validation, a patient in two splits (whichever), labels or
-        acquisition that are not finite, or a target that is the same everywhere.
+        acquisition that are not finite, a target that is the same everywhere, or a vendor that validation
+        lacks where that is refused.
     """
     if len(train.patients) < 2:
         raise TrainingDataError(f"split train: {len(train.patients)} patients; at least 2 are needed")
@@ -166,6 +177,7 @@ def check_trainable(train: CropDataset, validation: CropDataset) -> None:
         raise TrainingDataError(
             f"{len(several)} patients are in more than one split (one is in {names}); a patient has one split"
         )
+    _check_vendors(train, validation, absent_vendor)
     for name, dataset in (("train", train), ("validation", validation)):
         for column, values in (
             *zip(TARGETS, dataset.labels.T, strict=True),
@@ -181,3 +193,15 @@ def check_trainable(train: CropDataset, validation: CropDataset) -> None:
             raise TrainingDataError(
                 f"split train, column {column}: all values are {values[0]:g}; nothing to learn"
             )
+
+
+def _check_vendors(train: CropDataset, validation: CropDataset, absent_vendor: str) -> None:
+    trained, stopped = (set(part.store.index.loc[part.rows, "vendor"]) for part in (train, validation))
+    absent = ", ".join(sorted(map(str, trained - stopped)))
+    if absent and absent_vendor == "refuse":
+        raise TrainingDataError(
+            f"split validation: no patient of vendor {absent}, which split train holds; add patients, or accept it "
+            "with train.absent_vendor: warn"
+        )
+    if absent:
+        logging.getLogger(__name__).warning("split validation: no patient of vendor %s", absent)

@@ -83,6 +83,8 @@ class TrainParams(Section):
         Of torch on the CPU; 0 leaves torch's own choice.
     checkpoint_every
         Epochs between checkpoints.
+    absent_vendor
+        What to do about a vendor that is trained on but has no validation patient: warn or refuse.
     seed
         Same seed, data, parameters, machine: same weights on the CPU.
     """
@@ -111,6 +113,7 @@ class TrainParams(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(default=0, ge=0, le=1024)
     checkpoint_every: int = Field(default=4, ge=1)
+    absent_vendor: Literal["warn", "refuse"] = "warn"
     seed: int = Field(default=2024, ge=0, le=2**31 - 1)
     augmentation: AugmentationParams = AugmentationParams()
 

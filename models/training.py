@@ -99,7 +99,7 @@ def fit(
         )
     train = CropDataset(store, ("train",), lateral_jitter_mm=params.augmentation.centre_jitter_mm)
     validation = CropDataset(store, ("validation",), middle_only=True)
-    check_trainable(train, validation)
+    check_trainable(train, validation, absent_vendor=params.absent_vendor)
     place = processes.device or choose_device(device or params.device)
     threads = torch.get_num_threads()
     if params.threads:

@@ -25,9 +25,16 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 TINY = {
     "simulate": {"patients": 64},
     "prepare": {
-        "split": {"train": 0.28, "validation": 0.1, "calibration": 0.24, "test": 0.38, "salt": "test-4"}
+        "split": {
+            "train": 0.28,
+            "validation": 0.1,
+            "calibration": 0.24,
+            "test": 0.38,
+            "salt": "test-4",
+            "absent_vendor": "warn",
+        }
     },
-    "train": {"arch": "resnet18", "epochs": 1, "learning_rate": 1e-4},
+    "train": {"arch": "resnet18", "epochs": 1, "learning_rate": 1e-4, "absent_vendor": "warn"},
     "monitor": {"reference_per_vendor": 10, "current_per_vendor": 10, "minimum_studies": 10},
 }
 

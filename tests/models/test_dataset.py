@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 from models.crop_store import CropStore
 from models.dataset import CropDataset, TrainingDataError, check_trainable
+from models.train_params import load_train_params
 from tests.crop_store_factory import make_store
 
 
@@ -106,3 +108,22 @@ def test_a_value_that_is_no_number(store: CropStore, column: str, value: float) 
 def test_a_target_that_is_the_same_everywhere(store: CropStore) -> None:
     with pytest.raises(TrainingDataError, match=r"column tbs: all values are 1\.3"):
         check(changed(store, tbs=pd.Series(1.3, index=store.index.index)))
+
+
+def test_a_vendor_that_is_trained_on_but_not_validated_is_refused_or_warned_of(
+    store: CropStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the ten patients one is in validation: number 5, on a Siemens scanner."""
+    parts = CropDataset(store, ("train",)), CropDataset(store, ("validation",))
+    with pytest.raises(
+        TrainingDataError, match="split validation: no patient of vendor Canon, GE, Philips, which"
+    ):
+        check_trainable(*parts, absent_vendor="refuse")
+    check_trainable(*parts, absent_vendor="warn")
+    assert "no patient of vendor Canon, GE, Philips" in caplog.text
+    one = changed(store, vendor="GE")
+    check_trainable(CropDataset(one, ("train",)), CropDataset(one, ("validation",)), absent_vendor="refuse")
+
+
+def test_params_yaml_refuses_to_train_on_a_vendor_without_validation_patients() -> None:
+    assert load_train_params(Path(__file__).resolve().parents[2] / "params.yaml").absent_vendor == "refuse"

@@ -18,12 +18,14 @@ from components.ingest_dicom.volume import Volume
 from components.prepare_vertebrae.image_statistics import STATISTICS
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.run import NothingPreparedError, PrepareSummary, run
-from components.prepare_vertebrae.split import assign_split
+from components.prepare_vertebrae.split import SplitError, assign_split
 from components.validate_dicom.tables import write_table
 from models.crop_store import INDEX_COLUMNS, CropStoreWriteError, open_crop_store
 from models.errors import OsteoGateError
+from models.params import load_section
 
 KEY = b"a key of sixteen bytes or more"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,18 @@ def test_a_full_disk_leaves_the_old_store(
     assert sorted(path.name for path in out.iterdir()) == [
         "contact_sheet.png", "crops", "manifest.json", "refused.parquet", "statistics.parquet",
     ]  # fmt: skip
+
+
+def test_a_vendor_that_validation_lacks_is_refused_as_params_yaml_says_and_the_old_store_stays(
+    cohort: Cohort, params: PrepareParams, tmp_path: Path
+) -> None:
+    own = load_section(ROOT / "params.yaml", "prepare", PrepareParams)
+    summary = cohort.run(tmp_path, params)
+    assert any("no patient of vendor GE in split calibration" in warning for warning in summary.warnings)
+    before = (tmp_path / "crops" / "index.parquet").read_bytes()
+    with pytest.raises(SplitError, match=r"vendor GE in split calibration; .*absent_vendor: warn"):
+        cohort.run(tmp_path, own)
+    assert (tmp_path / "crops" / "index.parquet").read_bytes() == before
 
 
 def test_nothing_prepared_is_an_input_error_and_writes_no_store(

@@ -115,6 +115,6 @@ def test_shares_and_numbers_are_not_mixed(wrong: dict[str, object]) -> None:
 
 def test_a_vendor_that_validation_lacks_is_refused_where_the_parameters_say_so() -> None:
     absent = [("Canon", "validation")]
-    refuse_absent_vendors(absent, exact())
+    refuse_absent_vendors(absent, exact(absent_vendor="warn"))
     with pytest.raises(SplitError, match="vendor Canon in split validation"):
         refuse_absent_vendors(absent, exact(absent_vendor="refuse"))
