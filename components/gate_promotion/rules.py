@@ -127,8 +127,12 @@ def above(metric: Metric, floor: float, over: str, *, who: str = "", digits: int
 def _by_vendor(report: EvaluationReport, key: str, rule: VendorRule) -> dict[str, Metric] | Judgement:
     """Every vendor's metric, or why the worst of them is not known."""
     groups = report.subgroups.get("vendor", {})
-    if not groups or set(groups) != set(report.counts.test_by_vendor):
+    counted = report.counts.test_by_vendor
+    if not groups or set(groups) != {vendor for vendor, n in counted.items() if n}:
         return not_judged("the report does not hold every vendor's figures", EVALUATE_AGAIN)
+    untested = ", ".join(sorted(vendor for vendor, n in counted.items() if not n))
+    if untested:
+        return not_judged(f"no test patient of {untested}", f"test patients of {untested}")
     few = {name: group.n for name, group in groups.items() if group.n < rule.minimum_patients}
     if few:
         named = ", ".join(f"{n} of {name}" for name, n in few.items())

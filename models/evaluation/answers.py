@@ -33,11 +33,12 @@ def decision_rules(
 ) -> decision.DecisionRules:
     """The content of decision.json.
 
-    Validated vendors are those both trained on and judged; the kVp range is that of the train patients.
+    Validated vendors are those both trained on and judged on test patients (how many it takes to say how a vendor's
+    patients fare is the gate's to ask); the kVp range is that of the train patients.
     """
     train = patients[patients["split"] == "train"]
     trained = train if len(train) else patients
-    seen = set(patients.loc[patients["split"].isin(["calibration", "test"]), "vendor"])
+    judged = set(patients.loc[patients["split"] == "test", "vendor"])
     cutoff = {name: frozen_cutoff.value for name, frozen_cutoff in frozen.patient.items()}
     return decision.DecisionRules(
         schema_version=decision.SCHEMA_VERSION,
@@ -61,7 +62,7 @@ def decision_rules(
         ),
         geometry=decision.Geometry(**data.geometry.model_dump()),
         versions=versions,
-        vendors=tuple(sorted(set(trained["vendor"]) & seen)),
+        vendors=tuple(sorted(set(trained["vendor"]) & judged)),
         kvp_minimum=float(trained["kvp"].min()),
         kvp_maximum=float(trained["kvp"].max()),
         minimum_levels=params.minimum_levels,

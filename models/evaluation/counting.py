@@ -49,7 +49,7 @@ def counted(
         judged_vertebrae=by_split(levels),
         excluded=tables.excluded,
         test_by_vendor={
-            str(key): int(value) for key, value in test["vendor"].value_counts().sort_index().items()
+            str(vendor): int((test["vendor"] == vendor).sum()) for vendor in sorted(set(crops["vendor"]))
         },
         test_with_finding={
             finding.name: int(finding.truth(pairs(test, finding.target).truth, scales).sum())

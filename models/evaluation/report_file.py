@@ -52,7 +52,7 @@ class Counts(Section):
     excluded
         Reason -> patients left out for it, all splits together.
     test_by_vendor
-        Judged test patients.
+        Judged test patients of every vendor in the data, be there none of them.
     test_with_finding
         Judged test patients who have each finding by DXA.
     tbs_judged_patients
@@ -185,7 +185,7 @@ class EvaluationReport(Section):
     test_set_sha256
         Of the sorted hashes of the judged test patients: two reports with the same are comparable.
     test_looks
-        How often this data set's test patients were looked at, this time included; None when no log is kept.
+        How often any of these test patients was looked at, this time included; None when no log is kept.
     patient, vertebra
         Metric name -> metric on test patients, on their vertebrae.
     by_vendor

@@ -195,3 +195,22 @@ def test_a_vendor_with_too_few_patients_is_not_judged_and_blocks(
         update={"subgroups": {"vendor": {name: group for name, group in groups.items() if name != "GE"}}}
     )
     assert any("every vendor's figures" in reason for reason in decide(lost, champion, production).reasons)
+
+
+def test_a_vendor_that_no_test_patient_has_is_not_judged_and_blocks(
+    frame: EvaluationReport, production: GatePolicy
+) -> None:
+    """Trained on, served, and nobody knows how well."""
+    challenger, champion = _reports(frame, GOOD)
+    counts = challenger.counts
+    lacking = challenger.model_copy(
+        update={
+            "counts": counts.model_copy(update={"test_by_vendor": {**counts.test_by_vendor, "Neusoft": 0}})
+        }
+    )
+    decision = decide(lacking, champion, production)
+    assert not decision.promoted
+    of_vendors = [rule for rule in decision.rules if rule.key.startswith("worst_vendor.")]
+    assert len(of_vendors) == 3
+    assert {(rule.verdict, rule.blocks) for rule in of_vendors} == {("not judged", True)}
+    assert all("no test patient of Neusoft" in rule.reason for rule in of_vendors)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from models.decision import read_rules, write_rules
+from models.decision import outside_validated, read_rules, write_rules
 from models.evaluation.report import Evaluation
 from tests.models.evaluation.conftest import evaluated
 
@@ -51,3 +51,14 @@ def test_patients_whom_a_models_own_rules_would_not_answer_are_left_out(
     report = evaluated(few, frozen_rules=replace(evaluation.rules, minimum_levels=3)).report
     assert report.counts.excluded["fewer than 3 evaluable levels"] == 1
     assert report.patient["flag.share"].n == 27
+
+
+def test_a_vendor_without_test_patients_is_counted_and_not_validated(crops: pd.DataFrame) -> None:
+    """Calibration patients freeze cut-offs; they do not show how a vendor's patients fare."""
+    others = crops[(crops["vendor"] != "Canon") | (crops["split"] != "test")]
+    assert set(others.loc[others["vendor"] == "Canon", "split"]) >= {"train", "calibration"}
+    judged = evaluated(others)
+    assert judged.report.counts.test_by_vendor["Canon"] == 0
+    assert "Canon" not in judged.report.subgroups["vendor"]
+    assert judged.rules.vendors == ("GE", "Philips", "Siemens")
+    assert [code for code, _ in outside_validated("Canon", 120.0, judged.rules)] == ["VENDOR_UNVALIDATED"]
