@@ -7,10 +7,12 @@ on patients whom it was trained, stopped or calibrated on.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from models.crop_store import CropStore
 from models.errors import InputError
 
 FILE = "seen_patients.json"
@@ -28,6 +30,12 @@ def write_seen_patients(index: pd.DataFrame, folder: Path) -> None:
     beside = folder / f".{FILE}.partial"
     beside.write_text(json.dumps(document), encoding="utf-8")
     beside.replace(folder / FILE)
+
+
+def without_seen(store: CropStore, seen: frozenset[str]) -> tuple[CropStore, int]:
+    """The store without test patients whom a model has seen, and how many they are; pixels are shared."""
+    known = (store.index["split"] == "test") & store.index["patient"].isin(seen)
+    return replace(store, index=store.index[~known]), int(store.index.loc[known, "patient"].nunique())
 
 
 def read_seen_patients(folder: Path) -> frozenset[str] | None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from components.evaluate_model.champion import RULES_FILE
 from components.evaluate_model.latents import read_latents
 from components.evaluate_model.looked_at import with_saliency
-from components.evaluate_model.run import RULES_FILE, look_at_store, predictions, write_evaluation
+from components.evaluate_model.run import look_at_store, predictions, write_evaluation
 from models.artefact import CARD_FILE, LoadedModel, load_model
 from models.bone_reference import ScalesParams
 from models.crop_store import CropStore, open_crop_store
@@ -18,9 +19,9 @@ from models.errors import InputError
 from models.evaluation.answers import DataIdentity
 from models.evaluation.frozen_rules import scales_of_model
 from models.evaluation.report import evaluate
-from models.evaluation.report_file import EvaluationReport, ModelIdentity
+from models.evaluation.report_file import Counts, EvaluationReport, ModelIdentity
 from models.evaluation.settings import EvaluateParams
-from models.seen_patients import read_seen_patients
+from models.seen_patients import read_seen_patients, without_seen
 
 SEEN = "seen by the model in training or calibration"
 
@@ -62,7 +63,8 @@ def judge(
         Each with what to do.
     """
     loaded, rules = load_model(model), model_rules(model)
-    opened, seen = _without_seen(open_crop_store(store), model)
+    whole = open_crop_store(store)
+    opened, seen = _without_seen(whole, model)
     crops = predictions(loaded, opened)
     looks = look_at_store(look_log, opened, loaded)
     own_scales = scales_of_model(rules, scales)
@@ -81,8 +83,7 @@ def judge(
         frozen_rules=rules,
         latents=None if latents is None else read_latents(latents),
     )
-    counts = judged.report.counts
-    counts = counts.model_copy(update={"excluded": {**counts.excluded, SEEN: seen or 0}})
+    counts = _counts_of_whole(judged.report.counts, whole, seen)
     notes = (*judged.report.notes, *_warnings(loaded, opened, rules, seen))
     judged = replace(judged, report=judged.report.model_copy(update={"notes": notes, "counts": counts}))
     judged, attributions = with_saliency(judged, loaded, opened, params.resampling)
@@ -116,14 +117,30 @@ def _without_seen(store: CropStore, model: Path) -> tuple[CropStore, int | None]
     seen = read_seen_patients(model)
     if seen is None:
         return store, None
-    test = store.index["split"] == "test"
-    known = store.index["patient"].isin(seen) & test
-    count = int(store.index.loc[known, "patient"].nunique())
-    if count and count == store.index.loc[test, "patient"].nunique():
+    rest, count = without_seen(store, seen)
+    if count and not (rest.index["split"] == "test").any():
         raise AllSeenError(
             f"the model was trained or calibrated on all {count} patients to be judged; name other patients"
         )
-    return replace(store, index=store.index[~known]), count
+    return rest, count
+
+
+def _counts_of_whole(counts: Counts, whole: CropStore, seen: int | None) -> Counts:
+    """The counts with those whom the model has seen among those there were, and among those left out."""
+    if seen is None:  # nobody could be left out: a note says so
+        return counts
+    by_split = whole.index.groupby("split")
+    levels = whole.index.drop_duplicates(["patient", "level"]).groupby("split").size()
+    there = {
+        "patients": by_split["patient"].nunique(),
+        "vertebrae": levels,
+        "crops": by_split.size(),
+    }
+    update = {
+        name: {split: int(numbers.get(split, 0)) for split in counts.patients}
+        for name, numbers in there.items()
+    }
+    return counts.model_copy(update={**update, "excluded": {**counts.excluded, SEEN: seen}})
 
 
 def _warnings(
@@ -132,8 +149,8 @@ def _warnings(
     """What a reader must know of model and data together."""
     lines = []
     if seen is None:
-        lines.append("The model keeps no list of whom it was trained on: that nobody judged here is among them is "
-                     "not known.")  # fmt: skip
+        lines.append(f"Left out, {SEEN}: unknown. The model keeps no list of whom it was trained on, so nobody "
+                     "could be left out for it.")  # fmt: skip
     if model.card.data_kind == "simulated" and store.header.data_kind != "simulated":
         lines.append("The model was trained on simulated phantoms and judged here on other data.")
     if model.card.data_version == store.header.data_version:

@@ -61,7 +61,7 @@ def note_look(log: Path, patients: Iterable[str], *, data_version: str, weights_
 
 
 def _read(log: Path) -> list[dict[str, Any]]:
-    if not log.exists():
+    if not log.is_file():  # a device is never read to its end
         return []
     try:
         looks = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines() if text.strip()]

@@ -5,27 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import structlog
 
+from components.evaluate_model.champion import RULES_FILE, ChampionError, beside_champion, unseen_by
 from components.evaluate_model.latents import read_latents
 from components.evaluate_model.look_log import note_look
 from components.evaluate_model.looked_at import with_saliency
 from models.artefact import LoadedModel, ModelArtefactError, load_model
 from models.bone_reference import ScalesParams
 from models.crop_store import CropStore, open_crop_store
-from models.decision import DecisionRules, DecisionRulesError, Versions, read_rules, write_rules
-from models.errors import InputError, OsteoGateError
+from models.decision import Versions, write_rules
+from models.errors import OsteoGateError
 from models.evaluation.answers import DataIdentity
 from models.evaluation.figures import draw_figures
 from models.evaluation.html import render
 from models.evaluation.report import Evaluation, evaluate
 from models.evaluation.report_file import EvaluationReport, ModelIdentity, write_report
 from models.evaluation.settings import EvaluateParams
-from models.evaluation.versus_champion import VersusChampion, versus_champion
 from models.model_card.render import FILE as MODEL_CARD_FILE
 from models.model_card.render import render_card
 from models.model_card.training_facts import training_facts
@@ -36,11 +35,6 @@ from models.saliency import Attribution
 JUDGED_SPLITS = ("calibration", "test")
 REPORT_FILE = "report.json"
 CHAMPION_FILE = "champion_report.json"
-RULES_FILE = "decision.json"
-
-
-class ChampionError(InputError):
-    """The champion cannot be scored on these crops, so nothing may replace it unseen."""
 
 
 class EvaluationWriteError(OsteoGateError):
@@ -100,6 +94,7 @@ def run(
     """
     opened = open_crop_store(store)
     challenger = load_model(model)
+    compared, seen = unseen_by(champion, opened, params)
     crops = predictions(challenger, opened)
     looks = look_at_store(look_log, opened, challenger)
     causes = None if latents is None else read_latents(latents)
@@ -108,13 +103,18 @@ def run(
     if champion is not None:
         try:
             leader = load_model(champion)
-            leading = _judge(leader, predictions(leader, opened), opened, params, scales, looks)
+            leading = _judge(leader, predictions(leader, compared), compared, params, scales, looks)
         except (ModelArtefactError, GeometryMismatchError) as error:
             raise ChampionError(
                 f"the champion cannot be scored on these crops: {error}; "
                 "mend it, or judge without it: osteogate run --without-champion"
             ) from error
-        rival, judged = leading.report, _beside_champion(judged, leading, champion, scales, params)
+        ours = judged
+        if seen:
+            unseen = crops["split"].ne("test") | crops["patient"].isin(compared.index["patient"])
+            ours = _judge(challenger, crops[unseen], compared, params, scales, looks)
+        rival = leading.report
+        judged = beside_champion(judged, ours, leading, seen, champion, scales, params)
     judged, attributions = with_saliency(judged, challenger, opened, params.resampling)
     report = write_evaluation(judged, rival, crops, scales, out, challenger, attributions)
     structlog.get_logger().info(
@@ -188,30 +188,6 @@ def _judge(
         test_looks=looks,
         latents=latents,
     )
-
-
-def _beside_champion(
-    judged: Evaluation, leading: Evaluation, folder: Path, scales: ScalesParams, params: EvaluateParams
-) -> Evaluation:
-    """The challenger's evaluation with its differences from the champion's, patient by patient."""
-    ours, theirs = (of.tables.patients[of.tables.patients["split"] == "test"] for of in (judged, leading))
-    weights_sha256 = leading.report.model.weights_sha256
-    versus = VersusChampion(
-        champion_sha256=weights_sha256,
-        same_model=weights_sha256 == judged.report.model.weights_sha256
-        and _answers_alike(folder / RULES_FILE, judged.rules),
-        patients=len(ours),
-        difference=versus_champion(ours, theirs, scales, params.resampling),
-    )
-    return replace(judged, report=judged.report.model_copy(update={"versus_champion": versus}))
-
-
-def _answers_alike(path: Path, rules: DecisionRules) -> bool:
-    """Whether the champion's own rules are these; a champion without readable rules is another."""
-    try:
-        return read_rules(path) == rules
-    except DecisionRulesError:
-        return False
 
 
 def write_evaluation(

@@ -29,10 +29,10 @@ def comparable(
         return _failed(
             f"compared with champion {versus.champion_sha256[:12]}, whose report is missing", EVALUATE_AGAIN
         )
-    if (champion.test_set_sha256, champion.data_version) != (
-        challenger.test_set_sha256,
-        challenger.data_version,
-    ):
+    compared = challenger.test_set_sha256
+    if versus is not None and versus.test_set_sha256 is not None:
+        compared = versus.test_set_sha256
+    if (champion.test_set_sha256, champion.data_version) != (compared, challenger.data_version):
         return _failed("the champion was scored on other test patients", SCORE_AGAIN)
     if champion.versus_champion is not None:
         return _failed(
@@ -49,7 +49,7 @@ def comparable(
         )
     for key in keys:
         ours, theirs, difference = (
-            _value(metrics, key) for metrics in (challenger.patient, champion.patient, versus.difference)
+            _value(metrics, key) for metrics in (_own(challenger), champion.patient, versus.difference)
         )
         if ours is None or theirs is None or difference is None:
             continue
@@ -58,9 +58,12 @@ def comparable(
                 f"the comparison says {key} differs by {difference:+.3f}, the two reports by {ours - theirs:+.3f}",
                 EVALUATE_AGAIN,
             )
-    return Judgement(
-        "passed", f"champion {versus.champion_sha256[:12]} on the same {versus.patients} test patients"
-    )
+    words = f"champion {versus.champion_sha256[:12]} on the same {versus.patients} test patients"
+    if versus.seen_by_champion:
+        words += (
+            f"; {versus.seen_by_champion} more, whom the champion was trained or calibrated on, are left out"
+        )
+    return Judgement("passed", words)
 
 
 def not_inferior(
@@ -74,7 +77,7 @@ def not_inferior(
     if champion is None or comparison.verdict != "passed" or challenger.versus_champion is None:
         why = comparison.reason.removeprefix("not judged: ")
         return not_judged(why, comparison.change or "")
-    ours, theirs = challenger.patient.get(key), champion.patient.get(key)
+    ours, theirs = _own(challenger).get(key), champion.patient.get(key)
     if _defined(ours) and not _defined(theirs):
         why = theirs.words() if theirs else "not in its report"
         return Judgement("passed", f"the champion's own figure is {why}")
@@ -91,6 +94,12 @@ def not_inferior(
         return not_judged(str(difference.reason), "a figure that is defined: see the reason", difference)
     against = f" ({ours.value:.3f} against the champion's {theirs.value:.3f})"
     return above(difference, -rule.margin, against, digits=3)
+
+
+def _own(challenger: EvaluationReport) -> dict[str, Metric]:
+    """The challenger's figures on the patients compared."""
+    versus = challenger.versus_champion
+    return challenger.patient if versus is None or not versus.challenger else versus.challenger
 
 
 def _value(metrics: dict[str, Metric], key: str) -> float | None:

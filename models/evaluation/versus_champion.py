@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from models.bone_reference import ScalesParams
 from models.errors import InputError
@@ -41,12 +42,22 @@ class VersusChampion(Section):
         Test patients that both were scored on.
     difference
         'bmd.pearson_r', 'tbs.pearson_r', '<finding>.auc' -> challenger minus champion; above 0 is better.
+    seen_by_champion
+        Test patients left out here for both, because the champion was trained or calibrated on them; None when the
+        champion keeps no list of whom it has seen.
+    test_set_sha256
+        As in the report, of the patients compared; None where they are all of the report's.
+    challenger
+        The challenger's own figures on the patients compared, where they are not all of the report's.
     """
 
     champion_sha256: str
     same_model: bool
     patients: int
     difference: dict[str, Metric]
+    seen_by_champion: int | None = None
+    test_set_sha256: str | None = None
+    challenger: dict[str, Metric] = Field(default_factory=dict)
 
 
 def versus_champion(

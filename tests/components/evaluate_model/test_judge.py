@@ -90,7 +90,20 @@ def test_patients_whom_the_model_has_seen_are_left_out_and_counted(home: Path, t
     report = _judge(home, tmp_path / "all", tmp_path / "out")
     assert report.counts.judged_patients["test"] == 21
     assert report.test_set_sha256 == read_report(home / "own" / "report.json").test_set_sha256
-    assert report.counts.excluded["seen by the model in training or calibration"] == 49
+    counts = report.counts
+    assert counts.excluded["seen by the model in training or calibration"] == 49
+    assert counts.patients["test"] == 70 == counts.judged_patients["test"] + sum(counts.excluded.values())
+    assert (counts.vertebrae["test"], counts.crops["test"]) == (280, 280)
+
+
+def test_whom_a_model_without_a_list_has_seen_is_unknown_and_not_nobody(home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home / "model", tmp_path / "model")
+    (tmp_path / "model" / "seen_patients.json").unlink()
+    report = _judge(home, _stranger(tmp_path / "store"), tmp_path / "out", model=tmp_path / "model")
+    assert "seen by the model in training or calibration" not in report.counts.excluded
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "seen by the model in training or calibration: unknown" in page
+    assert "seen by the model in training or calibration: 0" not in page
 
 
 def test_a_store_of_seen_patients_only_is_refused(home: Path, tmp_path: Path) -> None:
@@ -113,7 +126,7 @@ def test_looks_are_counted_by_the_patients_looked_at(home: Path, tmp_path: Path)
     header = json.loads((fewer / "store.json").read_text())
     (fewer / "store.json").write_text(json.dumps({**header, "data_version": "grown"}))
     index = pd.read_parquet(fewer / "index.parquet")
-    index.loc[index["patient"] == index["patient"].iloc[0], "split"] = "train"
+    index.loc[index["patient"] == index["patient"].iloc[0], "split"] = "validation"
     index.to_parquet(fewer / "index.parquet", index=False)
     shared = _judge(home, fewer, tmp_path / "d", look_log=log)
     assert [report.test_looks for report in (first, second, other, shared)] == [1, 2, 1, 3]

@@ -23,6 +23,7 @@ from models.evaluation.report_file import read_report
 from models.evaluation.settings import EvaluateParams
 from models.evaluation.tables import PredictionTableError
 from models.params import load_section
+from models.seen_patients import write_seen_patients
 from models.train_params import TrainParams
 from models.training import fit
 from tests.crop_store_factory import make_store
@@ -112,6 +113,60 @@ def test_a_champion_with_the_same_weights_and_rules_is_the_same_model(
     versus = read_report(tmp_path / "out" / "report.json").versus_champion
     assert versus is not None
     assert versus.same_model
+
+
+def _champion_that_saw(folder: Path, out: Path, count: int) -> tuple[Path, set[str]]:
+    """The model as champion, with this many of the 21 test patients on its list of whom it was trained on."""
+    shutil.copytree(folder / "model", out)
+    index = pd.read_parquet(folder / "store" / "index.parquet")
+    seen = sorted(set(index.loc[index["split"] == "test", "patient"]))[:count]
+    shown = index.assign(split=index["split"].where(~index["patient"].isin(seen), "train"))
+    write_seen_patients(shown, out)
+    return out, set(seen)
+
+
+def test_test_patients_whom_the_champion_has_seen_are_left_out_for_both(folder: Path, tmp_path: Path) -> None:
+    champion, seen = _champion_that_saw(folder, tmp_path / "champion", 6)
+    arguments = {"model": folder / "model", "store": folder / "store", "params": PARAMS, "scales": SCALES}
+    run(**arguments, champion=champion, out=tmp_path / "out")
+    ours, theirs = (read_report(tmp_path / "out" / name) for name in ("report.json", "champion_report.json"))
+    assert (ours.counts.judged_patients["test"], theirs.counts.judged_patients["test"]) == (21, 15)
+    versus = ours.versus_champion
+    assert versus is not None
+    assert (versus.patients, versus.seen_by_champion) == (15, 6)
+    table = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    rest = table[(table["split"] == "test") & ~table["patient"].isin(seen)]
+    means = rest.groupby("patient")[["bmd_pred_g_cm2", "bmd_l1_l4_g_cm2"]].mean()
+    r = np.corrcoef(means["bmd_pred_g_cm2"], means["bmd_l1_l4_g_cm2"])[0, 1]
+    assert theirs.patient["bmd.pearson_r"].value == pytest.approx(r)
+    assert versus.challenger["bmd.pearson_r"].value == pytest.approx(r)
+    assert ours.patient["bmd.pearson_r"].value != pytest.approx(r)
+    assert versus.difference["bmd.pearson_r"].value == 0.0
+    assert "leaves out 6 test patients" in (tmp_path / "out" / "report.html").read_text()
+    decision = gate(
+        report=tmp_path / "out" / "report.json",
+        champion_report=tmp_path / "out" / "champion_report.json",
+        policy="demo",
+        params=load_section(PARAMS_FILE, "gate", GateParams),
+        out=tmp_path,
+    )
+    outcomes = {rule.key: rule for rule in decision.rules if rule.key.startswith("champion.")}
+    assert {rule.verdict for rule in outcomes.values()} == {"passed"}
+    assert "15 test patients; 6 more" in outcomes["champion.comparable"].reason
+    assert f"({r:.3f} against the champion's {r:.3f})" in outcomes["champion.bmd.pearson_r"].reason
+
+
+def test_a_champion_that_has_seen_nearly_all_test_patients_is_not_compared_with(
+    folder: Path, tmp_path: Path
+) -> None:
+    champion, _ = _champion_that_saw(folder, tmp_path / "champion", 12)
+    arguments = {"model": folder / "model", "store": folder / "store", "params": PARAMS, "scales": SCALES}
+    with pytest.raises(
+        ChampionError, match="on 12 of the 21 test patients; 9 are left to compare on, 10 needed"
+    ):
+        run(**arguments, champion=champion, out=tmp_path / "out", look_log=tmp_path / "looks.jsonl")
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "looks.jsonl").exists()  # nobody was looked at
 
 
 def test_the_gate_reads_both(judged: Path, tmp_path: Path) -> None:
