@@ -26,6 +26,7 @@ PIN = "data.dvc"
 FILE_LIST = ".dvc/pinned_files.txt"
 DIGEST_DIGITS = 8  # enough to name a differing file; DVC's full md5 decides
 SCHEMA_VERSION = 1
+COHORT_FOLDER = "a cohort folder holds cohort.json, dxa.csv and series/"
 
 log = structlog.get_logger()
 Progress = Callable[[int, int], None]
@@ -96,10 +97,8 @@ def refuse_other_cohort(root: Path, params: SimulateParams) -> None:
 
     Raises
     ------
-    PinError
-        There is no pin.
-    DataChangedError
-        The pin was made with other parameters.
+    PinError, DataChangedError
+        There is no pin, or it was made with other parameters.
     """
     pinned_version(root)
     if _pinned_recipe(root) not in (None, _recipe(params)):
@@ -190,8 +189,7 @@ def open_site_cohort(folder: Path) -> Dataset:
     card = read_card(folder)
     digest = hashlib.sha256()
     for line in _file_list(folder):
-        digest.update(line.encode())
-        digest.update(b"\n")
+        digest.update(f"{line}\n".encode())
     return Dataset(
         folder, digest.hexdigest()[:32], str(card["kind"]), "site", int(str(card.get("patients", 0)))
     )
@@ -209,9 +207,7 @@ def read_card(folder: Path) -> dict[str, object]:
     try:
         card = json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise CohortError(
-            f"{path}: missing; a cohort folder holds cohort.json, dxa.csv and series/"
-        ) from error
+        raise CohortError(f"{path}: missing; {COHORT_FOLDER}") from error
     except (OSError, ValueError) as error:
         raise CohortError(f"{path}: not readable JSON ({error})") from error
     if not isinstance(card, dict) or card.get("schema_version") != SCHEMA_VERSION:
@@ -219,9 +215,7 @@ def read_card(folder: Path) -> dict[str, object]:
     if card.get("kind") not in ("simulated", "site"):
         raise CohortError(f"{path}: kind {card.get('kind')!r}; accepted: simulated, site")
     if not (folder / "dxa.csv").is_file():
-        raise CohortError(
-            f"{folder / 'dxa.csv'}: missing; a cohort folder holds cohort.json, dxa.csv and series/"
-        )
+        raise CohortError(f"{folder / 'dxa.csv'}: missing; {COHORT_FOLDER}")
     return {"patients": 0, **card}
 
 
