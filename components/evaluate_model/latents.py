@@ -1,4 +1,4 @@
-"""Hidden causes of a simulated cohort, keyed as its crops are, for the ceiling that no model can beat."""
+"""Hidden causes of a simulated cohort, keyed as its crops are, for the ceiling."""
 
 from __future__ import annotations
 

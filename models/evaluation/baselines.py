@@ -55,7 +55,7 @@ BASELINES: tuple[Baseline, ...] = (
 )
 
 
-CEILING = Baseline("ceiling", "all hidden causes, linear (ceiling)", ())
+CEILING = Baseline("ceiling", "the phantoms' drawn parameters, linear (ceiling)", ())
 
 
 def baseline_predictions(patients: pd.DataFrame, baseline: Baseline) -> pd.DataFrame | str:
@@ -78,14 +78,15 @@ def baseline_predictions(patients: pd.DataFrame, baseline: Baseline) -> pd.DataF
 
 
 def ceiling_predictions(patients: pd.DataFrame, latents: pd.DataFrame) -> pd.DataFrame | str:
-    """As `baseline_predictions`: all hidden causes of a simulated cohort, in linear regression.
+    """As `baseline_predictions`: the drawn parameters of a simulated cohort, in linear regression.
 
-    What no image could beat, if DXA followed its causes linearly.
+    A yardstick, not a strict bound: DXA need not follow the parameters linearly, and they hold one value per
+    patient, not the texture that was realised from them and that an image shows.
 
     Parameters
     ----------
     latents
-        One row per patient with a column `patient`; every other numeric column is a cause, but for those that
+        One row per patient with a column `patient`; every other numeric column is a drawn parameter, but for those that
         restate the labels or the image (`NOT_A_CAUSE`).
     """
     if "patient" not in latents or latents["patient"].duplicated().any():

@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from models.evaluation.drawing import STYLE, svg_text
+from models.evaluation.drawing import STYLE, svg
 from models.evaluation.metric import Metric
 from pipelines.study.study_file import StudyResult
 
@@ -15,7 +15,7 @@ WHO = (
     ("network", "network (CT)", "#0072B2", "o"),
     ("hu", "trabecular HU", "#E69F00", "s"),
     ("hu_age_sex_bmi", "HU with age, sex, BMI", "#D55E00", "D"),
-    ("ceiling", "ceiling (hidden causes)", "#767676", "^"),
+    ("ceiling", "ceiling (drawn parameters)", "#767676", "^"),
 )
 
 
@@ -25,14 +25,14 @@ def draw(result: StudyResult) -> dict[str, str]:
         figures = {}
         if result.tests:
             figures[
-                "Pearson r with its 95 % interval on each test cohort: the network, today's practice, and the most "
-                "that linear regression makes of the phantoms' hidden causes."
-            ] = svg_text(_correlations(result))
+                "Pearson r with its 95 % interval on each test cohort: the network, today's practice, and a "
+                "linear regression on the phantoms' drawn parameters (ceiling; not a strict bound)."
+            ] = svg(_correlations(result), result.statement)
         if result.left_out:
             figures[
                 "Change in r on a vendor's test patients when that vendor was left out of training, with its 95 % "
                 "interval (paired bootstrap)."
-            ] = svg_text(_vendors(result))
+            ] = svg(_vendors(result), result.statement)
         return figures
 
 

@@ -47,7 +47,7 @@ BASELINES = (
     ("hu_age_sex_bmi", "HU with age, sex, BMI"),
     ("age_sex", "age and sex only"),
     ("technique", "technique only (leak test)"),
-    ("ceiling", "hidden causes, linear (ceiling)"),
+    ("ceiling", "drawn parameters, linear (ceiling)"),
 )
 COMPARED = (("bmd.pearson_r", "BMD r"), ("tbs.pearson_r", "TBS r"), ("osteoporosis.auc", "AUC osteoporosis"))
 

@@ -14,7 +14,7 @@ Correlation = Annotated[float, Field(ge=-1, le=1)]
 
 
 class StudyBounds(Section):
-    """What must be reached, each judged on every test cohort by itself.
+    """What must be reached: on every test cohort by itself, `vendor_loss` on all of them together.
 
     Attributes
     ----------

@@ -30,7 +30,7 @@ class Requirement(Section):
     met
         None when nothing could be judged: that is not met, and says why in `measured.reason`.
     note
-        What a reader should know beside it: what the cohort's own ceiling would allow, say.
+        What a reader should know beside it: what the cohort's own ceiling reaches, say.
     """
 
     name: str

@@ -88,6 +88,16 @@ def test_share_of_the_ceiling_is_the_quotient_of_the_correlations(
     assert metric.low < r_network / r_ceiling < metric.high
 
 
+def test_the_ceiling_is_no_strict_bound(patients: pd.DataFrame, latents: pd.DataFrame) -> None:
+    """Where the drawn parameters tell little of the texture that was realised, a network that sees it is above 1."""
+    rng = np.random.default_rng(2)
+    vague = latents.assign(vbmd=latents["vbmd"] + rng.normal(0, 300, len(latents)))
+    ceiling = _test(ceiling_predictions(patients, vague))
+    metric = share_of_ceiling(patients[patients["split"] == "test"], ceiling, "bmd", PARAMS.resampling)
+    assert metric.low is not None
+    assert metric.low > 1
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
