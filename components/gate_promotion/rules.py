@@ -7,6 +7,7 @@ import math
 from components.gate_promotion.outcome import Judgement
 from components.gate_promotion.policy import BoundRule, CoverageRule, GainRule, VendorRule
 from models.evaluation.coverage import conformal_band
+from models.evaluation.flag_counts import flag_counts
 from models.evaluation.metric import Metric
 from models.evaluation.report_file import EvaluationReport
 
@@ -25,8 +26,8 @@ def bound(report: EvaluationReport, key: str, rule: BoundRule) -> Judgement:
     if metric is None:
         return not_judged(ABSENT, EVALUATE_AGAIN)
     if metric.positives is not None:
-        total = report.counts.judged_patients.get("test", 0) if key.startswith("flag.") else metric.n
-        without = total - metric.positives
+        of_flag = key.startswith("flag.")
+        without = flag_counts(report).without_finding if of_flag else metric.n - metric.positives
         if metric.positives < rule.minimum_with or without < rule.minimum_without:
             return not_judged(
                 f"{metric.positives} test patients with and {without} without the finding, "

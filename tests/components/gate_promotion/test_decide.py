@@ -110,6 +110,18 @@ def test_too_few_with_osteoporosis_is_not_judged_and_does_not_block_the_demo(
     assert _rule(decide(report, None, gate_params.policy("production")), "osteoporosis.auc").blocks
 
 
+@pytest.mark.parametrize(("without", "verdict"), [(10, "passed"), (9, "not judged")])
+def test_whose_tbs_is_not_judged_does_not_count_as_without_a_finding(
+    good: EvaluationReport, demo: GatePolicy, without: int, verdict: str
+) -> None:
+    """28 test patients, 18 with a finding; the tenth of the others has normal BMD, and TBS is not judged."""
+    report = _with(good, **{"flag.specificity": _metric(0.3, 0.01, n=without, positives=18)})
+    rule = _rule(decide(report, None, demo), "flag.specificity")
+    assert rule.verdict == verdict
+    if verdict == "not judged":
+        assert "18 test patients with and 9 without the finding, 0 and 10 needed" in rule.reason
+
+
 @pytest.mark.parametrize("n", [0, 19])
 def test_too_few_test_patients_judge_nothing_and_refuse(
     good: EvaluationReport, demo: GatePolicy, n: int
