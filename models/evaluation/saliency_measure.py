@@ -6,9 +6,10 @@ import numpy as np
 
 from models.artefact import LoadedModel
 from models.body_region import WORDS, body_mask
-from models.crop_store import CropStore
+from models.crop_store import CropGeometry, CropStore
 from models.evaluation.bootstrap import Resampling, bootstrap
-from models.evaluation.saliency_facts import TARGET_NUMBERS, SaliencyFacts
+from models.evaluation.saliency_facts import TARGET_NUMBERS, SaliencyFacts, Seen
+from models.network_config import NetworkConfig
 from models.occlusion import REPLACEMENTS, occlude
 from models.saliency import Attribution, attribute
 
@@ -45,6 +46,7 @@ def measure_saliency(
     return SaliencyFacts(
         body=WORDS,
         body_area_share=float(body_mask(store.header.geometry).mean()),
+        seen=_seen(model.network.config, store.header.geometry),
         replacements=REPLACEMENTS,
         metrics=metrics,
         attributed_inside={
@@ -54,6 +56,13 @@ def measure_saliency(
             target: float(max(item.error[name] for item in attributions)) for target, name in names.items()
         },
     ), attributions
+
+
+def _seen(config: NetworkConfig, geometry: CropGeometry) -> Seen:
+    """The network's field of view, and how much of it the body fills."""
+    top, left, pixels = config.field[:3]
+    body = body_mask(geometry)[top : top + pixels, left : left + pixels]
+    return Seen(side_mm=config.field.size_mm, crop_mm=config.size_mm, body_area_share=float(body.mean()))
 
 
 def _shown_rows(store: CropStore, shown: int) -> list[int]:

@@ -14,7 +14,7 @@ from models.body_region import body_mask, body_weight
 from models.crop_store import CropGeometry, CropStore, open_crop_store
 from models.evaluation.bootstrap import Resampling
 from models.evaluation.saliency_facts import SaliencyFacts
-from models.evaluation.saliency_measure import measure_saliency
+from models.evaluation.saliency_measure import _seen, measure_saliency
 from models.network import BoneNet
 from models.occlusion import OcclusionError, occlude
 from models.saliency import attribute
@@ -107,6 +107,20 @@ def test_a_model_trained_on_bodies_looks_at_bodies(facts: SaliencyFacts) -> None
         assert metric.low <= metric.value
     assert facts.reached == {"bmd": True, "tbs": True}
     assert facts.attributed_inside["bmd"] > facts.body_area_share
+
+
+def test_what_the_network_sees_is_its_field_of_view(store: CropStore) -> None:
+    """48 of 64 mm: 39 x 32 mm with rounded corners, of 48 x 48 mm; seen whole it is the share of the crop."""
+    config = TrainParams(arch="resnet18").network(store.header.geometry)
+    narrow, whole = (
+        _seen(config.model_copy(update={"field_of_view_mm": side}), store.header.geometry)
+        for side in (48.0, None)
+    )
+    assert (narrow.side_mm, narrow.crop_mm) == (48.0, 64.0)
+    assert 0.85 * 39 * 32 / 48**2 < narrow.body_area_share < 39 * 32 / 48**2
+    assert "surroundings outside it cannot move the answer" in narrow.words
+    assert whole.body_area_share == pytest.approx(body_mask(store.header.geometry).mean())
+    assert whole.words == "The network sees the whole crop (64 mm)."
 
 
 def test_a_model_that_learnt_a_mark_beside_a_masked_body_is_found_out(
