@@ -9,17 +9,9 @@ from matplotlib.figure import Figure
 from models.evaluation.baselines import BASELINES, CEILING
 from models.evaluation.drawing import COLOURS, GREY, table_sheet, whisker
 from models.evaluation.metric import Metric
+from models.evaluation.page_rows import DIMENSIONS
 from models.evaluation.report_file import EvaluationReport
 
-DIMENSIONS = {
-    "vendor": "vendor",
-    "kernel_class": "kernel",
-    "slice_thickness": "slice thickness",
-    "kvp": "tube voltage",
-    "sex": "sex",
-    "age": "age",
-    "bmi": "BMI",
-}
 ESTIMATES = (
     ("bmd.pearson_r", "BMD: r"),
     ("bmd.bias_g_cm2", "BMD: bias (g/cm²)"),

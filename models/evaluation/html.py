@@ -10,10 +10,10 @@ from jinja2 import Environment
 from models.evaluation.baselines import BASELINES, CEILING
 from models.evaluation.drawing import data_uri, inline_svg
 from models.evaluation.figures import CAPTIONS
-from models.evaluation.figures_groups import DIMENSIONS
+from models.evaluation.findings import FINDINGS
 from models.evaluation.metric import Metric
-from models.evaluation.page_rows import COMPARED, GROUPED, HEADLINES, RULES, SUMMARY
-from models.evaluation.plain_words import plain_words
+from models.evaluation.page_rows import COMPARED, DIMENSIONS, GROUPED, HEADLINES, RULES, SUMMARY
+from models.evaluation.plain_words import brackets, plain_words
 from models.evaluation.published import PublishedFigure
 from models.evaluation.report_file import EvaluationReport
 
@@ -41,6 +41,7 @@ def render(report: EvaluationReport, figures: Mapping[str, str]) -> str:
         dimensions=DIMENSIONS,
         baselines=shown,
         sentences=plain_words(report),
+        brackets=brackets(report),
         methods=_methods(report),
         figures={name: (CAPTIONS[name], inline_svg(text)) for name, text in figures.items()},
         facts=data_uri("application/json", report.model_dump_json(indent=2)),
@@ -58,7 +59,10 @@ def cell(metrics: Mapping[str, Metric] | None, name: str, digits: int) -> str:
 
 
 def spoken(name: str) -> str:
-    """'impaired_tbs' -> 'impaired TBS'."""
+    """'osteopenia.auc' -> 'osteopenia or worse AUC', 'tbs.pearson_r' -> 'TBS pearson r'."""
+    for finding in FINDINGS:
+        if name.partition(".")[0] == finding.name:
+            name = name.replace(finding.name, finding.title, 1)
     words = name.replace("_", " ").replace(".", " ").split()
     return " ".join(word.upper() if word in ("tbs", "bmd", "hu", "auc") else word for word in words)
 

@@ -11,13 +11,7 @@ from numpy.typing import NDArray
 
 from models.bone_reference import ScalesParams
 from models.evaluation import resampled
-from models.evaluation.agreement import (
-    WITHIN_95,
-    bias,
-    calibration_line,
-    limits_of_agreement,
-    wilson,
-)
+from models.evaluation.agreement import WITHIN_95, bias, calibration_line, limits_of_agreement, wilson
 from models.evaluation.bootstrap import Resamples, Resampling, bootstrap_at_once
 from models.evaluation.calibration import FrozenCutoff, freeze_cutoff
 from models.evaluation.correlation import partial_r, pearson_r
@@ -28,6 +22,8 @@ from models.evaluation.settings import CutoffRule, EvaluateParams
 from models.evaluation.tables import TARGETS
 
 UNITS = {"bmd": "_g_cm2", "tbs": ""}
+# Beyond what the TBS estimate must tell more of TBS: density as CT and as DXA measure it.
+GIVEN = {"hu": "trabecular_hu", "bmd": TARGETS["bmd"][2]}
 Floats = NDArray[np.float64]
 PAIRED = "paired bootstrap over patients"
 
@@ -128,10 +124,11 @@ def patient_metrics(
             f"{target}.calibration_slope": slope,
             f"{target}.calibration_intercept{unit}": intercept,
         }
-    hu = patients["trabecular_hu"].to_numpy(dtype=np.float64)[is_known(patients, "tbs")]
     truth, predicted, _ = pairs(patients, "tbs")
-    if np.isfinite(hu).all():
-        metrics["tbs.partial_r_given_hu"] = partial_r(truth, predicted, hu, confidence)
+    for name, column in GIVEN.items():
+        given = known(patients, "tbs")[column].to_numpy(dtype=np.float64)
+        if np.isfinite(given).all():
+            metrics[f"tbs.partial_r_given_{name}"] = partial_r(truth, predicted, given, confidence)
     for finding in FINDINGS:
         metrics |= finding_metrics(patients, finding, cutoffs[finding.name].value, scales, confidence)
     return metrics

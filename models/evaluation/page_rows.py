@@ -10,6 +10,17 @@ _FINDINGS = (
     ("impaired_tbs", "Impaired microarchitecture"),
 )
 
+# Groups of patients, in the order of the tables.
+DIMENSIONS = {
+    "vendor": "vendor",
+    "kernel_class": "kernel",
+    "slice_thickness": "slice thickness",
+    "kvp": "tube voltage",
+    "sex": "sex",
+    "age": "age",
+    "bmi": "BMI",
+}
+
 # The first screen: what the paper reports.
 HEADLINES: Rows = (
     ("bmd.pearson_r", "BMD: Pearson r", 2),
@@ -41,6 +52,7 @@ SUMMARY: Rows = (
         )
     ),
     ("tbs.partial_r_given_hu", "TBS: partial r given trabecular HU", 2),
+    ("tbs.partial_r_given_bmd", "TBS: partial r given the true BMD (DXA)", 2),
     *(
         (f"{finding}.{part}", f"{title}: {words}", 2)
         for finding, title in _FINDINGS

@@ -127,6 +127,7 @@ def evaluate(
         test_looks=test_looks,
         reference=scales.reference.name,
         confidence=params.confidence,
+        flag_on=params.flag_on,
         counts=counted(crops, tables, levels, test, scales),
         frozen=frozen,
         patient={

@@ -186,6 +186,8 @@ class EvaluationReport(Section):
         Of the sorted hashes of the judged test patients: two reports with the same are comparable.
     test_looks
         How often any of these test patients was looked at, this time included; None when no log is kept.
+    flag_on
+        Findings of which any leads to a flag; empty in reports that were written before it was kept.
     patient, vertebra
         Metric name -> metric on test patients, on their vertebrae.
     by_vendor
@@ -227,6 +229,7 @@ class EvaluationReport(Section):
     test_looks: int | None
     reference: str
     confidence: float
+    flag_on: tuple[str, ...] = ()
     counts: Counts
     frozen: FrozenOnCalibration
     patient: Metrics

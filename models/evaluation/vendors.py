@@ -53,7 +53,7 @@ def worst_vendor(patients: pd.DataFrame, minimum: int, how: Resampling) -> dict[
     """
     metrics: dict[str, Metric] = {}
     vendors = sorted(patients["vendor"].unique())
-    strict = how.model_copy(update={"confidence": 1 - (1 - how.confidence) / max(1, len(vendors))})
+    strict = how.model_copy(update={"confidence": strict_confidence(how.confidence, len(vendors))})
     for target, unit in UNITS.items():
         bias_key, r_key = f"worst_vendor.{target}.bias{unit}", f"worst_vendor.{target}.r_difference"
         counts = {str(vendor): len(pairs(rows, target).truth) for vendor, rows in patients.groupby("vendor")}
@@ -75,6 +75,11 @@ def worst_vendor(patients: pd.DataFrame, minimum: int, how: Resampling) -> dict[
         )
         metrics[r_key] = _named(differences[lowest], lowest, len(vendors))
     return metrics
+
+
+def strict_confidence(confidence: float, vendors: int) -> float:
+    """Bonferroni's, of an interval of the worst of so many vendors: it was picked for being the worst."""
+    return 1 - (1 - confidence) / max(1, vendors)
 
 
 def _why_not(counts: Mapping[str, int], minimum: int) -> str | None:

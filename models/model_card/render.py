@@ -14,11 +14,10 @@ from typing import NamedTuple
 from jinja2 import Environment
 
 from models.decision import DecisionRules
-from models.evaluation.figures_groups import DIMENSIONS
 from models.evaluation.html import cell, paper_cell, spoken
 from models.evaluation.metric import Metric
-from models.evaluation.page_rows import GROUPED, HEADLINES
-from models.evaluation.plain_words import plain_words
+from models.evaluation.page_rows import DIMENSIONS, GROUPED, HEADLINES
+from models.evaluation.plain_words import brackets, plain_words
 from models.evaluation.report_file import EvaluationReport
 from models.model_card.training_facts import TrainingFacts
 
@@ -80,4 +79,5 @@ def render_card(
         grouped=GROUPED,
         dimensions=DIMENSIONS,
         sentences=plain_words(report),
+        brackets=brackets(report),
     )

@@ -27,6 +27,7 @@ METRICS: tuple[tuple[str, str, int], ...] = (
     ("bmd.interval_coverage", "BMD: share inside the prediction interval", 3),
     ("tbs.pearson_r", "TBS: Pearson r", 2),
     ("tbs.partial_r_given_hu", "TBS: partial r given trabecular HU", 2),
+    ("tbs.partial_r_given_bmd", "TBS: partial r given the true BMD (DXA)", 2),
     ("tbs.mae", "TBS: mean absolute error", 3),
     ("tbs.interval_coverage", "TBS: share inside the prediction interval", 3),
     *(
