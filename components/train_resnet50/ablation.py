@@ -83,7 +83,7 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("no_ema", "without averaged weights", _with(ema_decay=0.0)),
     Variant("no_noise_hu", "without noise, HU offset and scale", _augmented(noise_hu=0, hu_offset=0, hu_scale=0)),
     Variant("no_rotation", "without rotation", _augmented(rotation_deg=0)),
-    Variant("no_blur", "without the softer kernel", _augmented(blur_mm=0)),
+    Variant("no_blur", "without the softer kernel: what the other profiles train with", _augmented(blur_mm=0)),
     Variant("no_jitter", "without jitter of level centres", _augmented(centre_jitter_mm=0)),
     Variant("no_shift_mirror", "without shift and mirroring", _augmented(shift_mm=0, mirror=False)),
     Variant(
@@ -96,7 +96,7 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     Variant(
         "shift_mirror_noise",
-        "without rotation, blur and jitter: what the other profiles train with",
+        "without rotation, blur and jitter together",
         _augmented(rotation_deg=0, blur_mm=0, centre_jitter_mm=0),
     ),
     Variant(
@@ -113,7 +113,7 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("constant_rate", "constant learning rate instead of one cycle", _with(schedule="constant")),
     Variant("cosine", "cosine with warm-up instead of one cycle", _with(schedule="cosine")),
     Variant("no_clipping", "gradients not clipped", _with(clip_norm=1e9)),
-    Variant("whole_crop", "the whole 64 mm crop instead of 48 mm about the body", _with(field_of_view_mm=None)),
+    Variant("whole_crop", "the whole crop instead of the field of view about the body", _with(field_of_view_mm=None)),
     Variant("no_dropout", "without dropout", _with(dropout=0.0)),
     Variant("bmd_heavier", "BMD's loss weighted twice", _with(bmd_weight=2.0)),
     Variant("tbs_heavier", "TBS's loss weighted twice", _with(tbs_weight=2.0)),
