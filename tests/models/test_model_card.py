@@ -26,7 +26,8 @@ from models.model_card.training_facts import TrainingFacts
 from models.params import load_section
 from pipelines.policy_demands import acceptance
 from tests import simulated_predictions as simulated
-from tests.page_tables import agrees, cells, tables_and_prose
+from tests.html_tables import tables_and_prose
+from tests.page_tables import agrees, cells
 
 PARAMS_FILE = Path(__file__).resolve().parents[2] / "params.yaml"
 SCALES = load_section(PARAMS_FILE, "scales", ScalesParams)

@@ -28,7 +28,8 @@ from models.evaluation.saliency_facts import SaliencyFacts, Seen
 from models.evaluation.settings import EvaluateParams
 from models.params import load_section
 from tests import simulated_predictions as simulated
-from tests.page_tables import Cell, agrees, cells, tables_and_prose
+from tests.html_tables import tables_and_prose
+from tests.page_tables import Cell, agrees, cells
 
 PARAMS_FILE = Path(__file__).resolve().parents[3] / "params.yaml"
 SCALES = load_section(PARAMS_FILE, "scales", ScalesParams)
