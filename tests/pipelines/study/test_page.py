@@ -47,7 +47,7 @@ def _result(kind: Literal["study", "leave one vendor out"], statement: str) -> S
         protocol="by hand",
         met=None,
         cohorts=(),
-        model={},
+        model={"train_patients": 140, "validation_patients": 20},
         tests=(test,) if kind == "study" else (),
         left_out=(left_out,),
     )
