@@ -23,8 +23,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from models.crop_index import index_fault
 from models.errors import InputError, OsteoGateError
-from models.levels import LEVELS
 from models.params import Section
 
 SCHEMA_VERSION = 2  # 2: kernel_class and noise_hu
@@ -228,7 +228,8 @@ def open_crop_store(folder: Path) -> CropStore:
     Raises
     ------
     CropStoreError
-        Missing or damaged files, another schema version, or an index that does not match the pixels.
+        Missing or damaged files, another schema version, pixels of another type or shape than the header's, or an
+        index that does not match the pixels or holds what no crop has (see `models.crop_index`).
     """
     try:
         document = json.loads((folder / "store.json").read_text())
@@ -238,10 +239,16 @@ def open_crop_store(folder: Path) -> CropStore:
                 f"{folder}: crop store schema {version!r}; this version reads {SCHEMA_VERSION}"
             )
         header = StoreHeader.model_validate(document)
-        hu = np.load(folder / "hu.npy", mmap_mode="r")
+        hu = np.lib.format.open_memmap(folder / "hu.npy", mode="r")
         index = pd.read_parquet(folder / "index.parquet")
-    except (OSError, ValueError, ValidationError, AttributeError) as error:
+    except (OSError, EOFError, ValueError, OverflowError, ValidationError, AttributeError) as error:
         raise CropStoreError(f"{folder}: not a crop store ({' '.join(str(error).split())})") from error
+    crop = (header.geometry.slices, header.geometry.pixels, header.geometry.pixels)
+    if hu.dtype != np.int16 or hu.ndim != 4 or hu.shape[1:] != crop:
+        raise CropStoreError(
+            f"{folder}/hu.npy: found {hu.dtype} of shape {hu.shape}; accepted: int16 of shape "
+            f"{(header.count, *crop)}, as store.json declares"
+        )
     missing = [column for column in INDEX_COLUMNS if column not in index.columns]
     if missing:
         raise CropStoreError(f"{folder}/index.parquet: columns missing: {', '.join(missing)}")
@@ -249,7 +256,7 @@ def open_crop_store(folder: Path) -> CropStore:
         raise CropStoreError(
             f"{folder}: {len(index)} index rows, {hu.shape[0]} crops, {header.count} declared"
         )
-    unknown = set(index["level"]) - set(LEVELS)
-    if unknown:
-        raise CropStoreError(f"{folder}/index.parquet: unknown levels {sorted(unknown)}; accepted {LEVELS}")
+    fault = index_fault(index, INDEX_COLUMNS, SPLITS)
+    if fault is not None:
+        raise CropStoreError(f"{folder}/index.parquet: {fault}")
     return CropStore(header, hu, index)
