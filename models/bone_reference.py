@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal, Self, TypeVar
 
 import numpy as np
@@ -139,6 +140,17 @@ def device_family(text: str | None) -> DeviceFamily | None:
     words = set(re.findall(r"[a-z]+", str(text or "").lower()))
     families = [family for family, names in _FAMILY_WORDS.items() if words & names]
     return families[0] if len(families) == 1 else None
+
+
+def unknown_devices(texts: Iterable[object]) -> str | None:
+    """Says that DXA devices have no known scale, and what is accepted; None when all of `texts` have one."""
+    unknown = sorted({str(text) for text in texts if device_family(str(text)) is None})
+    if not unknown:
+        return None
+    return (
+        f"DXA device {unknown[0]!r} ({len(unknown)} such) names no known scale; accepted: a text with Hologic, "
+        "Lunar, iDXA or Prodigy"
+    )
 
 
 def to_hologic_g_cm2(value: Number, family: str | None) -> Number:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.bone_reference import unknown_devices
 from models.crop_store import SPLITS, CropStore
 from models.errors import InputError
 from models.lateral_jitter import LateralJitter
@@ -161,9 +162,10 @@ def check_trainable(
     Raises
     ------
     TrainingDataError
-        Too few patients in train or none in validation, a patient in two splits (whichever), labels or
-        acquisition that are not finite, a target that is the same everywhere, or a vendor that validation
-        lacks where that is refused.
+        Too few patients in train or none in validation, a patient in two splits (whichever), a DXA device
+        whose scale is not known (in any split: its labels cannot be evaluated either), labels or acquisition
+        that are not finite, a target that is the same everywhere, or a vendor that validation lacks where
+        that is refused.
     """
     if len(train.patients) < 2:
         raise TrainingDataError(f"split train: {len(train.patients)} patients; at least 2 are needed")
@@ -177,6 +179,9 @@ def check_trainable(
         raise TrainingDataError(
             f"{len(several)} patients are in more than one split (one is in {names}); a patient has one split"
         )
+    unknown = unknown_devices(index["dxa_device"].unique())
+    if unknown is not None:
+        raise TrainingDataError(f"column dxa_device: {unknown}")
     _check_vendors(train, validation, absent_vendor)
     for name, dataset in (("train", train), ("validation", validation)):
         for column, values in (

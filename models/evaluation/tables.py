@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from models.bone_reference import ScalesParams, device_family, tbs_is_judged
+from models.bone_reference import ScalesParams, tbs_is_judged, unknown_devices
 from models.errors import InputError
 
 PREDICTED = ("bmd_pred_g_cm2", "tbs_pred")
@@ -133,9 +133,6 @@ def _require_labels(crops: pd.DataFrame) -> None:
                 f"predictions: {name} is {values.iloc[0]:g} for every calibration and test patient; measured "
                 "values differ: mend the DXA table"
             )
-    unknown = sorted({str(text) for text in crops["dxa_device"].unique() if device_family(str(text)) is None})
-    if unknown:
-        raise PredictionTableError(
-            f"predictions: DXA device {unknown[0]!r} ({len(unknown)} such) names no known scale; accepted: "
-            "a text with Hologic, Lunar, iDXA or Prodigy"
-        )
+    unknown = unknown_devices(crops["dxa_device"].unique())
+    if unknown is not None:
+        raise PredictionTableError(f"predictions: {unknown}")

@@ -95,6 +95,16 @@ def test_a_patient_in_two_splits(store: CropStore, other: str) -> None:
         check(changed(store, split=split))
 
 
+@pytest.mark.parametrize(("split", "device"), [("train", "Norland XR-46"), ("test", "")])
+def test_a_dxa_device_of_no_known_scale(store: CropStore, split: str, device: str) -> None:
+    """Test patients too: a training whose labels cannot be evaluated is not started."""
+    devices = store.index["dxa_device"].mask(store.index["split"] == split, device)
+    with pytest.raises(
+        TrainingDataError, match=f"DXA device '{device}' .1 such. names no known scale; accepted: .* Hologic"
+    ):
+        check(changed(store, dxa_device=devices))
+
+
 @pytest.mark.parametrize("column", ["bmd_g_cm2", "tbs", "kvp"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_value_that_is_no_number(store: CropStore, column: str, value: float) -> None:
