@@ -59,8 +59,12 @@ def calibration_line(
     Ideal are 1 and 0; a slope below 1 says that the estimates spread too far.
     """
     n, method = len(truth), "least squares, Student t"
-    if n < 3 or is_constant(predicted):
-        why = f"{n} pairs; at least 3 are needed" if n < 3 else "the predictions are constant"
+    why = ""
+    if n < 3:
+        why = f"{n} pairs; at least 3 are needed"
+    elif is_constant(predicted) or is_constant(truth):
+        why = f"the {'predictions' if is_constant(predicted) else 'reference values'} are constant"
+    if why:
         return undefined(why, n, method), undefined(why, n, method)
     fit = linregress(predicted, truth)
     factor = _t_factor(n - 2, confidence)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.bootstrap import Resamples
+from models.evaluation.correlation import is_constant
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -48,7 +49,7 @@ def line(drawn: Resamples, x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def pearson_r(drawn: Resamples, a: Floats, b: Floats) -> Floats:
     """Pearson correlation of (n,) pairs."""
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
+    if is_constant(a) or is_constant(b):  # means of equal numbers can differ by the last bit
         return np.full(len(drawn.weights), np.nan)
     # standardised by the whole sample, so that squares of nearly equal numbers are not subtracted
     a, b = ((side - side.mean()) / side.std() for side in (a, b))

@@ -99,4 +99,6 @@ def test_degenerate_cases_carry_a_reason() -> None:
     assert all(limit.reason for limit in limits_of_agreement(one, one))
     for metric in calibration_line(np.array([1.0, 2, 3]), np.full(3, 0.7)):
         assert metric.reason == "the predictions are constant"
+    for metric in calibration_line(np.full(3, 0.7), np.array([1.0, 2, 3])):
+        assert metric.reason == "the reference values are constant"
     assert wilson(0, 0).value is None

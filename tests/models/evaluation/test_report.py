@@ -63,6 +63,22 @@ def test_a_constant_model_gives_reasons_and_never_a_silent_zero(tmp_path: Path) 
     assert "not defined: the predictions are constant" in page
 
 
+def test_test_patients_with_one_reference_value_give_reasons(crops: pd.DataFrame) -> None:
+    """Calibration patients differ, so the table is accepted; the test patients' DXA is 0.9 and 1.3 throughout."""
+    same = crops.copy()
+    totals = {"bmd_l1_l4_g_cm2": 0.9, "tbs_l1_l4": 1.3}
+    same.loc[same["split"] == "test", list(totals)] = list(totals.values())
+    evaluation = evaluated(same)
+    metrics = evaluation.report.patient
+    for name in (
+        "bmd.pearson_r", "bmd.calibration_slope", "bmd.calibration_intercept_g_cm2", "tbs.calibration_slope",
+    ):  # fmt: skip
+        assert metrics[name].reason == "the reference values are constant"
+    assert metrics["tbs.partial_r_given_hu"].reason == "one of the three variables is constant"
+    assert metrics["bmd.bias_g_cm2"].value is not None
+    assert "the reference values are constant" in render(evaluation.report, draw_figures(evaluation, SCALES))
+
+
 def test_nobody_with_the_finding_gives_reasons(crops: pd.DataFrame) -> None:
     healthy = crops.copy()
     healthy["bmd_l1_l4_g_cm2"] += 1.0
