@@ -17,6 +17,28 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class KeyRepeatedError(ParameterError):
+    """A YAML mapping has a key twice; which of the values is meant is never guessed."""
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML's safe loader, which alone would let the last of equal keys replace the others without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        first: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                name = (key.tag, key.value)
+                if name in first:
+                    raise KeyRepeatedError(
+                        f"line {line}: key {key.value!r} stands on line {first[name]} already; accepted: each key "
+                        "of a mapping once"
+                    )
+                first[name] = line
+        return super().construct_mapping(node, deep)
+
+
 SectionT = TypeVar("SectionT", bound=BaseModel)
 PROFILES = "profiles"  # the one part of the file that is no section
 
@@ -32,13 +54,16 @@ def read_params_file(path: Path, profile: str | None = None) -> dict[str, Any]:
     Raises
     ------
     ParameterError
-        When the file is missing, not YAML, or not a mapping, or for a wrong profile (see `with_profile`).
+        When the file is missing, not YAML, not a mapping or has a key twice in one mapping, or for a wrong
+        profile (see `with_profile`).
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_EachKeyOnce)
     except OSError as error:
         raise ParameterError(f"{path}: cannot be read ({error.strerror}); name a params.yaml") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except KeyRepeatedError as error:
+        raise ParameterError(f"{path}: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date that is none
         reason = " ".join(str(error).split())
         raise ParameterError(f"{path}: not valid YAML ({reason})") from error
     if not isinstance(document, dict):
@@ -92,7 +117,8 @@ def with_profile(sections: dict[str, Any], profiles: Any, name: str) -> dict[str
                 result[key] = value
         return result
 
-    result = merged(sections, profiles[name] or {}, f"{PROFILES}.{name}")
+    overrides = {} if profiles[name] is None else profiles[name]
+    result = merged(sections, overrides, f"{PROFILES}.{name}")
     if problems:
         raise ParameterError(" | ".join(problems))
     return result

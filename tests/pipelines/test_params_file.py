@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from models.errors import ParameterError
+from models.params import read_params_file
 from pipelines.params import SECTIONS, read_params
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,32 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, word: s
     path.write_text(text)
     with pytest.raises(ParameterError, match=word):
         read_params(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "train: {epochs: 1}\ngate: {}\ntrain: {epochs: 2}\n",
+            "line 3: key 'train' stands on line 1 already",
+        ),
+        ("train:\n  epochs: 1\n  batch: 2\n  'epochs': 3\n", "line 4: key 'epochs' stands on line 2 already"),
+        ("profiles:\n  demo: {a: 1}\n  demo: {a: 2}\n", "line 3: key 'demo' stands on line 2 already"),
+        ("train: {epochs: 1, epochs: 1}\n", "line 1: key 'epochs' stands on line 1 already"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParameterError, match=f"^{path}: {words}; accepted: each key"):
+        read_params(path)
+
+
+def test_a_merged_mapping_may_be_overridden(tmp_path: Path) -> None:
+    """YAML's own way to share values: what stands beside `<<` replaces, and is no repetition."""
+    path = tmp_path / "params.yaml"
+    path.write_text("a: &own {x: 1, y: 2}\nb: {<<: *own, y: 3}\n")
+    assert read_params_file(path) == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}
 
 
 def test_a_missing_file_or_section_is_named(tmp_path: Path) -> None:

@@ -53,6 +53,9 @@ def test_a_profile_without_overrides_is_the_file(empty: object) -> None:
         ({"train": {"augmentation": 0}}, "profiles.p.train.augmentation: expected a mapping, found 0"),
         ({"train": {"epochs": {"n": 1}}}, "profiles.p.train.epochs: found a mapping; expected one value"),
         ([1], r"profiles.p: expected a mapping, found \[1\]"),
+        (0, "profiles.p: expected a mapping, found 0"),
+        ("", "profiles.p: expected a mapping, found ''"),
+        (False, "profiles.p: expected a mapping, found False"),
     ],
 )
 def test_a_wrong_override_is_named(overrides: object, said: str) -> None:
