@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from models.errors import ParameterError
 
 
 class Section(BaseModel):
-    """Base of every section of params.yaml: frozen, unknown keys refused."""
+    """Base of every section of params.yaml: frozen; unknown keys refused, and truth values for numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """`epochs: yes` would pass as 1: refuse true and false where only a number is meant."""
+        if isinstance(value, bool):
+            annotation = cls.model_fields[str(info.field_name)].annotation
+            kinds = {annotation, *get_args(annotation)}
+            if kinds & {int, float} and bool not in kinds:
+                raise ValueError("a number is accepted, not true or false")
+        return value
 
 
 class KeyRepeatedError(ParameterError):
@@ -32,8 +43,8 @@ class _EachKeyOnce(yaml.SafeLoader):
                 name = (key.tag, key.value)
                 if name in first:
                     raise KeyRepeatedError(
-                        f"line {line}: key {key.value!r} stands on line {first[name]} already; accepted: each key "
-                        "of a mapping once"
+                        f"line {line}: key {key.value!r} stands on line {first[name]} already; "
+                        "accepted: each key of a mapping once"
                     )
                 first[name] = line
         return super().construct_mapping(node, deep)
@@ -146,7 +157,9 @@ def parse_section(name: str, values: Any, model: type[SectionT]) -> SectionT:
             elif not item["loc"]:  # a rule over several keys, whose words name them; its input is the section
                 problems.append(f"{key}: {item['msg'].removeprefix('Value error, ')}")
             else:
-                problems.append(f"{key}: found {item['input']!r}; {item['msg']}")
+                problems.append(
+                    f"{key}: found {item['input']!r}; {item['msg'].removeprefix('Value error, ')}"
+                )
         raise ParameterError("params.yaml: " + " | ".join(problems)) from error
 
 
