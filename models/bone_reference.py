@@ -148,8 +148,8 @@ def unknown_devices(texts: Iterable[object]) -> str | None:
     if not unknown:
         return None
     return (
-        f"DXA device {unknown[0]!r} ({len(unknown)} such) names no known scale; accepted: a text with Hologic, "
-        "Lunar, iDXA or Prodigy"
+        f"DXA device {unknown[0]!r} ({len(unknown)} such) names no known scale; accepted: a text with "
+        "Hologic, Lunar, iDXA or Prodigy"
     )
 
 

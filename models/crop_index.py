@@ -30,8 +30,8 @@ def index_fault(index: pd.DataFrame, columns: Mapping[str, str], splits: tuple[s
     Returns
     -------
     str or None
-        Names the column, how many rows are wrong, the first of them (rows are counted from 0) with its value, and
-        what is accepted.
+        Names the column, how many rows are wrong, the first of them (rows are counted from 0) with its
+        value, and what is accepted.
     """
     accepted = {"split": splits, "level": LEVELS}
     for name, kind in columns.items():

@@ -228,8 +228,8 @@ def open_crop_store(folder: Path) -> CropStore:
     Raises
     ------
     CropStoreError
-        Missing or damaged files, another schema version, pixels of another type or shape than the header's, or an
-        index that does not match the pixels or holds what no crop has (see `models.crop_index`).
+        Missing or damaged files, another schema version, pixels of another type or shape than the header's, or
+        an index that does not match the pixels or holds what no crop has (see `models.crop_index`).
     """
     try:
         document = json.loads((folder / "store.json").read_text())

@@ -64,7 +64,7 @@ def test_a_constant_model_gives_reasons_and_never_a_silent_zero(tmp_path: Path) 
 
 
 def test_test_patients_with_one_reference_value_give_reasons(crops: pd.DataFrame) -> None:
-    """Calibration patients differ, so the table is accepted; the test patients' DXA is 0.9 and 1.3 throughout."""
+    """Calibration patients differ, so the table is accepted; test patients have 0.9 and 1.3 throughout."""
     same = crops.copy()
     totals = {"bmd_l1_l4_g_cm2": 0.9, "tbs_l1_l4": 1.3}
     same.loc[same["split"] == "test", list(totals)] = list(totals.values())

@@ -155,7 +155,7 @@ def test_undefined_resamples_are_no_numbers(sample, drawn: Resamples) -> None:
 
 
 def test_a_side_that_differs_by_the_last_bit_only_has_no_correlation() -> None:
-    """The mean of three times 0.9 is not 0.9; a correlation with that rounding would be a number out of nothing."""
+    """The mean of three times 0.9 is not 0.9; a correlation with that rounding would come out of nothing."""
     side = np.array([0.9, (0.9 + 0.9 + 0.9) / 3, 0.9, np.nextafter(0.9, 1)])
     drawn = resamples(["a", "b", "c", "d"], Resampling(draws=5, seed=1, confidence=0.95))
     assert np.isnan(resampled.pearson_r(drawn, side, np.array([1.0, 2.0, 3.0, 4.0]))).all()
