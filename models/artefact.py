@@ -14,11 +14,12 @@ import torch
 from pydantic import ValidationError
 
 from models.crop_store import CropGeometry
-from models.errors import InputError, OsteoGateError
+from models.errors import InputError, OsteoGateError, ParameterError
 from models.network import BoneNet
 from models.network_config import NetworkConfig
 from models.params import Section
 from models.training import TrainedModel
+from models.write_failure import unwritten
 
 SCHEMA_VERSION = 1
 WEIGHTS_FILE = "weights.pt"
@@ -32,6 +33,10 @@ class ModelArtefactError(InputError):
 
 class ModelWriteError(OsteoGateError):
     """A model folder could not be written."""
+
+
+class ModelTargetError(ParameterError):
+    """What is at the place of a model folder is none, and is left alone."""
 
 
 class ModelCard(Section):
@@ -71,6 +76,29 @@ class LoadedModel:
     card: ModelCard
 
 
+def refuse_model_target(folder: Path) -> None:
+    """Leave alone what is neither a new place, nor an empty folder, nor a model to replace.
+
+    Raises
+    ------
+    ModelTargetError
+        `folder` is no folder, or is not empty and holds no model.json.
+    ModelWriteError
+        It cannot be looked into.
+    """
+    try:
+        if folder.is_symlink() or folder.exists():
+            if not folder.is_dir():
+                raise ModelTargetError(f"{folder}: is no folder, and is left alone; name a new folder")
+            if any(folder.iterdir()) and not (folder / CARD_FILE).is_file():
+                raise ModelTargetError(
+                    f"{folder}: is not empty and holds no model ({CARD_FILE}), and is left alone; "
+                    "name a new folder"
+                )
+    except OSError as error:
+        raise ModelWriteError(f"{folder}: no place for a model {unwritten(error)}") from error
+
+
 def save_model(model: TrainedModel, folder: Path, *, git_commit: str | None) -> ModelCard:
     """Write the model folder beside `folder` and rename it in.
 
@@ -78,7 +106,10 @@ def save_model(model: TrainedModel, folder: Path, *, git_commit: str | None) -> 
     ------
     ModelWriteError
         The disk is full, say; what was in `folder` is still there.
+    ModelTargetError
+        As `refuse_model_target`.
     """
+    refuse_model_target(folder)
     partial, retired = (
         folder.with_name(f".{folder.name}.partial"),
         folder.with_name(f".{folder.name}.retired"),
@@ -114,7 +145,10 @@ def save_model(model: TrainedModel, folder: Path, *, git_commit: str | None) -> 
             folder.rename(retired)
         partial.rename(folder)
         shutil.rmtree(retired, ignore_errors=True)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise ModelWriteError(f"{folder}: model not written {unwritten(error)}") from error
+    except RuntimeError as error:  # torch's word for a full disk
         shutil.rmtree(partial, ignore_errors=True)
         reason = " ".join(str(error).split())[:200]
         raise ModelWriteError(

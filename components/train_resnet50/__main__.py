@@ -12,21 +12,29 @@ import sys
 from pathlib import Path
 
 from components.train_resnet50.run import checkpoint_beside, run
+from models.artefact import refuse_model_target
 from models.checkpoint import CheckpointError
 from models.crop_store import open_crop_store
 from models.divergence import TrainingDivergedError
-from models.errors import OsteoGateError
+from models.errors import OsteoGateError, ParameterError
+from models.find_crop_store import find_crop_store
 from models.params import load_section
 from models.processes import Processes, torchrun_processes
 from models.train_params import TrainParams
 from models.training import fit
+from models.write_failure import unwritten
 
 
 def main() -> int:
-    """Exit code: 0, or that of the error, which is one line."""
+    """Exit code: 0, or that of the error, which is one line; 130 when interrupted."""
     options = _options()
     rank = int(os.environ.get("RANK", "0"))
     try:
+        options.out = options.out.resolve()  # '.' has no name of its own
+        options.store = find_crop_store(options.store)
+        refuse_model_target(options.out)
+        if options.checkpoint is not None and options.checkpoint.is_dir():
+            raise ParameterError(f"--checkpoint {options.checkpoint}: is a folder; name a file")
         params = load_section(options.params, "train", TrainParams, options.profile)
         with torchrun_processes(params.device) as processes:
             _train(options, params, processes)
@@ -36,6 +44,13 @@ def main() -> int:
             sys.stderr.write(f"error: {error}\n")
             sys.stderr.flush()
         return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename or options.out}: not read or written {unwritten(error)}\n")
+        return OsteoGateError.exit_code
+    except KeyboardInterrupt:
+        if rank == 0:
+            sys.stderr.write("interrupted; --resume goes on from the checkpoint, if there is one\n")
+        return 130
     return 0
 
 
@@ -54,7 +69,7 @@ def _train(options: argparse.Namespace, params: TrainParams, processes: Processe
         store=options.store,
         out=options.out,
         params=params,
-        mlflow_uri=options.mlflow or f"sqlite:///{options.out.resolve().parent / 'mlflow.db'}",
+        mlflow_uri=options.mlflow or f"sqlite:///{options.out.parent / 'mlflow.db'}",
         experiment="osteogate",
         run_name=options.out.name,
         git_commit=options.git_commit,
@@ -71,7 +86,9 @@ def _train(options: argparse.Namespace, params: TrainParams, processes: Processe
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m components.train_resnet50", description=__doc__)
-    parser.add_argument("--store", type=Path, required=True, help="crop store that prepare wrote")
+    parser.add_argument(
+        "--store", type=Path, required=True, help="crop store, or the folder that holds it as crops"
+    )
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--profile", help="name under profiles in params.yaml")

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from components.train_resnet50.curves import draw_curves
 from components.train_resnet50.progress import ProgressFunction, TrainingProgress
 from components.train_resnet50.tracking import artifact_root, experiment_id, flattened, tracking
-from models.artefact import ModelCard, save_model
+from models.artefact import ModelCard, ModelWriteError, refuse_model_target, save_model
 from models.crop_store import CropStore, open_crop_store
 from models.errors import OsteoGateError
 from models.processes import SINGLE, Processes
@@ -21,6 +21,7 @@ from models.seen_patients import write_seen_patients
 from models.train_params import TrainParams
 from models.training import TrainedModel, fit
 from models.training_history import EpochRecord
+from models.write_failure import unwritten
 
 CURVES_FILE = "curves.png"
 
@@ -84,8 +85,16 @@ def run(
         From reading, training and writing; the MLflow run is then marked FAILED.
     ServiceUnavailableError
         MLflow does not answer.
+    ModelTargetError
+        `out` holds something that is no model; said before anything is trained.
     """
+    out = out.resolve()  # '.' has no name to put a checkpoint beside
+    refuse_model_target(out)
     crops = open_crop_store(store)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelWriteError(f"{out}: no place for a model {unwritten(error)}") from error
     checkpoint = checkpoint or checkpoint_beside(out)
     with tracking(mlflow_uri) as client:
         location = artifacts or artifact_root(mlflow_uri)

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from models.errors import ServiceUnavailableError
+from models.write_failure import unwritten
 
 _SQLITE = "sqlite:///"
 _LONGEST_VALUE = 500  # MLflow refuses longer parameter values in some backends
@@ -29,7 +30,10 @@ def tracking(mlflow_uri: str) -> Iterator[MlflowClient]:
     for noisy in ("alembic", "mlflow.store.db.utils", "mlflow.store.db", "mlflow.tracking.fluent"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     if mlflow_uri.startswith(_SQLITE):
-        Path(mlflow_uri.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(mlflow_uri.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ServiceUnavailableError(f"MLflow at {mlflow_uri}: no place {unwritten(error)}") from error
     try:
         yield MlflowClient(tracking_uri=mlflow_uri, registry_uri=mlflow_uri)
     except MlflowException as error:

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.artefact import ModelArtefactError, ModelWriteError, load_model, read_card, save_model
+from models.artefact import (
+    ModelArtefactError,
+    ModelTargetError,
+    ModelWriteError,
+    load_model,
+    read_card,
+    save_model,
+)
 from models.crop_store import CropStore
 from models.prediction import GeometryMismatchError, predict_store
 from models.train_params import TrainParams
@@ -120,6 +127,20 @@ def test_a_full_disk_leaves_the_old_model(
         save_model(trained, folder, git_commit=None)
     assert load_model(folder).card.git_commit == "abc123"
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_only_a_model_or_nothing_is_replaced(trained: TrainedModel, folder: Path, tmp_path: Path) -> None:
+    save_model(trained, folder, git_commit="of today")
+    assert load_model(folder).card.git_commit == "of today"
+    mine = tmp_path / "thesis"
+    mine.mkdir()
+    save_model(trained, mine, git_commit=None)  # an empty folder
+    (mine / "model.json").unlink()
+    with pytest.raises(ModelTargetError, match="thesis: is not empty and holds no model"):
+        save_model(trained, mine, git_commit=None)
+    assert (mine / "weights.pt").is_file()
+    with pytest.raises(ModelTargetError, match="is no folder"):
+        save_model(trained, mine / "weights.pt", git_commit=None)
 
 
 def test_predictions_keep_the_index_rows(saved: Path, store: CropStore) -> None:

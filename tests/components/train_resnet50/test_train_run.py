@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from components.train_resnet50 import __main__ as training
+from components.train_resnet50.__main__ import main
 from components.train_resnet50.registry import (
     ModelVersionMissingError,
     download,
@@ -19,7 +21,7 @@ from components.train_resnet50.registry import (
 )
 from components.train_resnet50.run import TrainSummary, run
 from components.train_resnet50.tracking import flattened
-from models.artefact import load_model
+from models.artefact import ModelTargetError, load_model
 from models.crop_store import CropGeometry, CropStoreError
 from models.dataset import TrainingDataError
 from models.errors import ServiceUnavailableError
@@ -163,23 +165,73 @@ def test_params_yaml_trains_a_resnet50_on_the_crops_that_prepare_makes() -> None
     assert params.network(geometry).body_anterior_mm == geometry.centre_shift_mm
 
 
-def test_by_itself_a_missing_store_is_one_line_and_exit_3(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "components.train_resnet50",
-            "--store",
-            "nowhere",
-            "--out",
-            str(tmp_path / "m"),
-        ],
+def by_itself(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "components.train_resnet50", *map(str, words)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_by_itself_a_missing_store_is_one_line_and_exit_3(tmp_path: Path) -> None:
+    done = by_itself("--store", "nowhere", "--out", tmp_path / "m")
     assert done.returncode == 3
     assert done.stderr.startswith("error: nowhere: not a crop store")
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_no_model_is_left_alone_before_anything_is_trained(uri: str, tmp_path: Path) -> None:
+    make_store(tmp_path / "crops", patients=10, pixels=16, offsets_mm=(0.0,))
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    (thesis / "ch1.txt").write_text("years of work")
+    with pytest.raises(ModelTargetError, match="thesis: is not empty and holds no model"):
+        run(
+            store=tmp_path / "crops",
+            out=thesis,
+            params=QUICK,
+            mlflow_uri=uri,
+            progress=lambda *_: pytest.fail("trained"),
+            **COMMON,  # type: ignore[arg-type]
+        )
+    assert (thesis / "ch1.txt").read_text() == "years of work"
+
+
+def test_a_place_that_cannot_be_is_said_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the command line runs it; the store is found in the folder that holds it as crops."""
+    make_store(tmp_path / "made" / "crops", patients=10, pixels=16, offsets_mm=(0.0,))
+    file, model = tmp_path / "file", tmp_path / "model"
+    file.write_text("")
+    for words, said in (
+        (("--out", "."), "is not empty and holds no model"),
+        (("--out", "/"), "is not empty and holds no model"),
+        (("--out", file), "is no folder"),
+        (("--out", file / "model"), "name a folder that can be written"),
+        (("--out", "/proc/nope/model"), "name a folder that can be written"),
+        (("--out", model, "--mlflow", "sqlite:////proc/nope/x.db"), "name a folder that can be written"),
+        (("--out", model, "--checkpoint", tmp_path, "--resume"), "is a folder; name a file"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["train", "--store", str(tmp_path / "made"), *map(str, words)])
+        assert main() in (1, 2, 5)
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: ")
+        assert said in line
+        assert "free disk space" not in line
+    assert not model.exists()
+
+
+def test_an_interrupt_is_a_line_and_130(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_train", interrupted)
+    monkeypatch.setattr(sys, "argv", ["train", "--store", "crops", "--out", str(tmp_path / "model")])
+    assert main() == 130
+    assert capsys.readouterr().err.startswith("interrupted; --resume")
