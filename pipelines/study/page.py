@@ -13,6 +13,7 @@ from models.evaluation.drawing import inline_svg
 from models.evaluation.figures import draw_figures
 from models.evaluation.metric import Metric
 from models.evaluation.published import PublishedFigure
+from models.write_failure import unwritten
 from pipelines.study.figures import draw
 from pipelines.study.judged import Judged
 from pipelines.study.stages import StudyWriteError
@@ -71,7 +72,7 @@ def write_page(result: StudyResult, judged: Sequence[Judged], scales: ScalesPara
         _write(out / PAGE, render(result, scatters))
         _write(out / FACTS, result.model_dump_json(indent=2) + "\n")
     except OSError as error:
-        raise StudyWriteError(f"{out}: not written ({error.strerror}); free disk space, run again") from error
+        raise StudyWriteError(f"{out}: not written {unwritten(error)}") from error
 
 
 def render(result: StudyResult, scatters: Mapping[str, str]) -> str:

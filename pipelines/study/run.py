@@ -18,7 +18,7 @@ from pipelines.study.judged import Judged, judge
 from pipelines.study.page import write_page
 from pipelines.study.plan import PAPER_TEST, StudyPlan
 from pipelines.study.result import study_result
-from pipelines.study.stages import cohort_store
+from pipelines.study.stages import cohort_store, refuse_foreign_stages
 from pipelines.study.study_file import StudyResult
 from pipelines.study.trained import predicted, trained
 from pipelines.study.vendor_left_out import VendorLeftOut, leave_vendor_out, vendors_of
@@ -50,6 +50,7 @@ def run_study(
     OsteoGateError
         From any stage, each with what to do.
     """
+    refuse_foreign_stages(out)
     training = _cohort(plan.training, out / "cohorts" / "training", "training cohort", console, workers)
     model = trained(training.store, plan.train, out / "model", "train", console, commit)
     if plan.calibration is None:

@@ -14,14 +14,20 @@ from components.prepare_vertebrae.stream_plan import StreamPlan
 from components.prepare_vertebrae.stream_store import STORE
 from components.prepare_vertebrae.stream_summary import MANIFEST
 from models.crop_store import CropStore, open_crop_store
-from models.errors import OsteoGateError
+from models.errors import InputError, OsteoGateError
+from models.write_failure import unwritten
 from pipelines.stage_progress import StageProgress
 
 STAGE_FILE = "stage.json"
+BEGUN_FILE = "begun.json"
 
 
 class StudyWriteError(OsteoGateError):
     """A result of the study could not be written."""
+
+
+class StudyFolderError(InputError):
+    """A folder at the place of a stage is none of a study's, and is left alone."""
 
 
 def kept(folder: Path, key: str) -> bool:
@@ -35,30 +41,81 @@ def kept(folder: Path, key: str) -> bool:
 def stage(folder: Path, key: str, work: Callable[[Path], None]) -> bool:
     """Do `work` into `folder` unless it is kept; True when it was done now.
 
-    A folder of other parts is removed first; what an interrupted stage of the same parts left stays, so that
+    A stage of other parts is removed first; what an interrupted stage of the same parts left stays, so that
     `work` can go on from it.
 
     Raises
     ------
+    StudyFolderError
+        As `refuse_foreign`.
     StudyWriteError
         Disk full, say.
     """
     if kept(folder, key):
         return False
-    begun = folder / "begun.json"
+    refuse_foreign(folder)
+    begun = folder / BEGUN_FILE
     try:
-        if folder.exists() and not (begun.is_file() and begun.read_text() == key):
-            shutil.rmtree(folder)
+        if not (begun.is_file() and begun.read_text() == key):
+            _empty(folder)
         folder.mkdir(parents=True, exist_ok=True)
         begun.write_text(key)
         work(folder)
-        begun.unlink()
         (folder / STAGE_FILE).write_text(json.dumps({"key": key}) + "\n")
+        begun.unlink()
     except OSError as error:
-        raise StudyWriteError(
-            f"{folder}: not written ({error.strerror}); free disk space, run again"
-        ) from error
+        raise StudyWriteError(f"{folder}: not written {unwritten(error)}") from error
     return True
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Leave alone what is neither a new place, nor an empty folder, nor a stage, finished or begun.
+
+    Raises
+    ------
+    StudyFolderError
+        Naming what to do.
+    StudyWriteError
+        It cannot be looked into.
+    """
+    try:
+        if not folder.exists():
+            return
+        marked = (folder / STAGE_FILE).is_file() or (folder / BEGUN_FILE).is_file()
+        if not folder.is_dir() or (any(folder.iterdir()) and not marked):
+            raise StudyFolderError(
+                f"{folder}: holds what no study wrote, and is left alone; move it away, or name another folder"
+            )
+    except OSError as error:
+        raise StudyWriteError(f"{folder}: not read {unwritten(error)}") from error
+
+
+def refuse_foreign_stages(out: Path) -> None:
+    """`refuse_foreign` of every place of a stage in the study's folder, before hours of work.
+
+    Raises
+    ------
+    StudyFolderError, StudyWriteError
+        As `refuse_foreign`.
+    """
+    patterns = ("model", "predictions/*", "vendors/*/training", "vendors/*/with/*", "vendors/*/without/*")
+    for pattern in patterns:
+        for folder in sorted(out.glob(pattern)):
+            refuse_foreign(folder)
+
+
+def _empty(folder: Path) -> None:
+    """Remove all of a stage but its mark, so that a removal that is interrupted is still a stage's folder."""
+    begun, done = folder / BEGUN_FILE, folder / STAGE_FILE
+    if done.is_file():
+        done.replace(begun)
+    if begun.is_file():
+        begun.write_text("")  # of no parts
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path != begun:
+            path.unlink()
 
 
 def cohort_store(

@@ -7,16 +7,17 @@ from pathlib import Path
 from rich.console import Console
 
 from components.evaluate_model.params import EvaluateParams
-from components.prepare_vertebrae.stream_store import STORE
 from components.train_resnet50.params import TrainParams
 from models.bone_reference import ScalesParams
 from models.crop_store import SPLITS, open_crop_store
 from models.evaluation.report import STATEMENTS
+from models.find_crop_store import find_crop_store
 from models.params import load_section
 from pipelines.study.page import write_page
 from pipelines.study.params import StudyParams
 from pipelines.study.requirements import vendor_requirements
 from pipelines.study.result import model_facts
+from pipelines.study.stages import refuse_foreign_stages
 from pipelines.study.study_file import StudyResult
 from pipelines.study.trained import trained
 from pipelines.study.vendor_left_out import leave_vendor_out, vendors_of
@@ -46,8 +47,8 @@ def run_vendors_left_out(
     CropStoreError, VendorError, TrainingDataError, ...
         Each with what would be accepted.
     """
-    folder = data / STORE if (data / STORE / "store.json").is_file() else data
-    store = open_crop_store(folder)
+    store = open_crop_store(find_crop_store(data))
+    refuse_foreign_stages(out)
     train = load_section(params_file, "train", TrainParams, profile)
     evaluate = load_section(params_file, "evaluate", EvaluateParams, profile)
     scales = load_section(params_file, "scales", ScalesParams, profile)
