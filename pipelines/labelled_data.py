@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from components.evaluate_model.run import REPORT_FILE
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import cohort_key
 from components.ingest_dicom.run import run as ingest
@@ -16,16 +18,28 @@ from components.simulate_cohort.dataset import open_site_cohort, pinned_version,
 from components.validate_dicom.params import ValidateParams
 from components.validate_dicom.run import run as validate
 from models.crop_store import CropGeometry
-from models.errors import InputError
+from models.errors import InputError, OsteoGateError, ParameterError
+from models.find_crop_store import find_crop_store
 from models.params import load_section
+from models.write_failure import unwritten
 from pipelines.site_key import ensure_site_key
 from pipelines.workspace import Workspace
 
 Progress = Callable[[str, int, int], None]
+STEPS = ("intake", "validated", "prepared")
+MARKER = ".steps-of-evaluate"  # what is beside it in folders of these names may be removed
 
 
 class LabelledDataError(InputError):
     """The folder is neither a crop store nor a cohort."""
+
+
+class EvaluationTargetError(ParameterError):
+    """What is in the folder for tables and crops is of no evaluation, and is left alone."""
+
+
+class LabelledDataWriteError(OsteoGateError):
+    """The folder for tables and crops cannot be made or emptied."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,8 @@ def labelled_data(
 
     Raises
     ------
+    EvaluationTargetError, LabelledDataWriteError
+        As `refuse_steps`; or the folder cannot be made.
     LabelledDataError, CohortError, and what ingest, validate and prepare raise
         Each with what would be accepted.
     """
@@ -95,15 +111,43 @@ def require_labelled(folder: Path) -> Path | None:
     LabelledDataError
         It is neither.
     """
-    for store in (folder, folder / "crops"):
-        if (store / "store.json").is_file():
-            return store
+    store = find_crop_store(folder)
+    if (store / "store.json").is_file():
+        return store
     if not (folder / "cohort.json").is_file():
         raise LabelledDataError(
             f"{folder}: neither a crop store (store.json) nor a cohort folder (cohort.json, dxa.csv, series/); "
             "`osteogate cohort template` makes an empty one"
         )
     return None
+
+
+def refuse_steps(work: Path) -> None:
+    """Leave folders intake, validated and prepared alone that no evaluation made.
+
+    Raises
+    ------
+    EvaluationTargetError
+        One of them is there, and neither the mark of an evaluation nor a report.
+    """
+    there = [name for name in STEPS if os.path.lexists(work / name)]
+    if there and not any((work / name).is_file() for name in (MARKER, REPORT_FILE)):
+        raise EvaluationTargetError(
+            f"{work}: holds {', '.join(there)}, of no evaluation, and is left alone; name a new folder"
+        )
+
+
+def _open(work: Path) -> None:
+    """The folder, marked, without what an earlier evaluation left of these steps."""
+    refuse_steps(work)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        (work / MARKER).write_text("")
+        for name in STEPS:
+            if os.path.lexists(work / name):
+                shutil.rmtree(work / name)
+    except OSError as error:
+        raise LabelledDataWriteError(f"{work}: not emptied {unwritten(error)}") from error
 
 
 def _prepared(
@@ -121,9 +165,7 @@ def _prepared(
     own = folder.resolve() == workspace.data.resolve() and (workspace.root / "data.dvc").is_file()
     version = pinned_version(workspace.root) if own else open_site_cohort(folder).version
     identity = workspace.home / "intake" / version  # says whose each hash is: never beside a report
-    work.mkdir(parents=True, exist_ok=True)
-    for name in ("intake", "validated", "prepared"):
-        shutil.rmtree(work / name, ignore_errors=True)
+    _open(work)
     ingested = ingest(
         data=folder,
         out=work / "intake",

@@ -52,12 +52,14 @@ def evaluate(
     from models.bone_reference import ScalesParams
     from models.params import load_section
     from pipelines.judged_model import judged_model
-    from pipelines.labelled_data import labelled_data, require_labelled
+    from pipelines.labelled_data import labelled_data, refuse_steps, require_labelled
     from pipelines.workspace import Workspace
 
-    require_labelled(data)  # before a model is fetched
+    store = require_labelled(data)  # before a model is fetched
     workspace = Workspace.find()
     target = out or workspace.home / "evaluations" / data.resolve().name
+    if store is None:
+        refuse_steps(target)
     params = load_section(workspace.params_file, "evaluate", EvaluateParams)
     scales = load_section(workspace.params_file, "scales", ScalesParams)
     console = Console(stderr=True)
