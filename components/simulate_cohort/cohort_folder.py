@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from models.alone_in import alone_in
 from models.errors import OsteoGateError, ParameterError
+from models.write_failure import unwritten
 
 RECIPE = "recipe.json"  # of a partial folder only
 
@@ -60,24 +62,29 @@ def whole_folder(out: Path, *, patients: int, seed: int, recipe: str) -> Iterato
     ------
     CohortWriteError
         In place of an OSError, of the caller's too.
+    FolderBusyError
+        Another run of as many patients and this seed is writing the same folder.
     """
     work = out.with_name(f".{out.name}.{seed}-{patients}.partial")
     try:
-        _open(work, recipe)
-        yield work
-        (work / RECIPE).unlink()
-        _put_in_place(work, out)
+        work.mkdir(parents=True, exist_ok=True)
+        with alone_in(work):
+            _open(work, recipe)
+            yield work
+            (work / RECIPE).unlink()
+            _put_in_place(work, out)
     except OSError as error:
-        raise CohortWriteError(
-            f"{out}: cohort not written ({error.strerror}); free disk space, run again"
-        ) from error
+        raise CohortWriteError(f"{out}: cohort not written {unwritten(error)}") from error
 
 
 def _open(work: Path, recipe: str) -> None:
     marker = work / RECIPE
-    if work.exists() and (not marker.exists() or marker.read_text() != recipe):
-        shutil.rmtree(work)
-    work.mkdir(parents=True, exist_ok=True)
+    if not marker.exists() or marker.read_text() != recipe:
+        for path in work.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
     marker.write_text(recipe)
 
 

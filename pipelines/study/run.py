@@ -18,7 +18,7 @@ from pipelines.study.judged import Judged, judge
 from pipelines.study.page import write_page
 from pipelines.study.plan import PAPER_TEST, StudyPlan
 from pipelines.study.result import study_result
-from pipelines.study.stages import cohort_store, refuse_foreign_stages
+from pipelines.study.stages import cohort_store, study_folder
 from pipelines.study.study_file import StudyResult
 from pipelines.study.trained import predicted, trained
 from pipelines.study.vendor_left_out import VendorLeftOut, leave_vendor_out, vendors_of
@@ -50,47 +50,47 @@ def run_study(
     OsteoGateError
         From any stage, each with what to do.
     """
-    refuse_foreign_stages(out)
-    training = _cohort(plan.training, out / "cohorts" / "training", "training cohort", console, workers)
-    model = trained(training.store, plan.train, out / "model", "train", console, commit)
-    if plan.calibration is None:
-        judged, cohorts = _within_one(plan, training, model, out, console, look_log)
-        tests = {PAPER_TEST: training.store}
-    else:
-        calibration = _cohort(
-            plan.calibration, out / "cohorts" / "calibration", "calibration cohort", console, workers
-        )
-        of_tests = {
-            name: _cohort(
-                test, out / "cohorts" / name.replace(" ", "-"), f"test cohort {name}", console, workers
+    with study_folder(out):
+        training = _cohort(plan.training, out / "cohorts" / "training", "training cohort", console, workers)
+        model = trained(training.store, plan.train, out / "model", "train", console, commit)
+        if plan.calibration is None:
+            judged, cohorts = _within_one(plan, training, model, out, console, look_log)
+            tests = {PAPER_TEST: training.store}
+        else:
+            calibration = _cohort(
+                plan.calibration, out / "cohorts" / "calibration", "calibration cohort", console, workers
             )
-            for name, test in plan.tests.items()
-        }
-        judged = _apart(plan, training, calibration, of_tests, model, out, console, look_log)
-        cohorts = {"training": training, "calibration": calibration, **of_tests}
-        tests = {name: cohort.store for name, cohort in of_tests.items()}
-    judged = [_looked_at(item, plan, model, tests[item.name], out) for item in judged]
-    left_out: list[VendorLeftOut] = []
-    if vendors:
-        for vendor in vendors_of(training.store, list(tests.values())):
-            left_out.append(
-                leave_vendor_out(
-                    vendor,
-                    training=training.store,
-                    tests=tests,
-                    full=model,
-                    train=plan.train,
-                    evaluate=plan.evaluate,
-                    scales=plan.scales,
-                    folder=out / "vendors" / vendor,
-                    console=console,
-                    commit=commit,
-                    look_log=look_log,
+            of_tests = {
+                name: _cohort(
+                    test, out / "cohorts" / name.replace(" ", "-"), f"test cohort {name}", console, workers
                 )
-            )
-    result = study_result(plan, model, cohorts, judged, tuple(left_out), commit)
-    write_page(result, judged, plan.scales, out)
-    return result
+                for name, test in plan.tests.items()
+            }
+            judged = _apart(plan, training, calibration, of_tests, model, out, console, look_log)
+            cohorts = {"training": training, "calibration": calibration, **of_tests}
+            tests = {name: cohort.store for name, cohort in of_tests.items()}
+        judged = [_looked_at(item, plan, model, tests[item.name], out) for item in judged]
+        left_out: list[VendorLeftOut] = []
+        if vendors:
+            for vendor in vendors_of(training.store, list(tests.values())):
+                left_out.append(
+                    leave_vendor_out(
+                        vendor,
+                        training=training.store,
+                        tests=tests,
+                        full=model,
+                        train=plan.train,
+                        evaluate=plan.evaluate,
+                        scales=plan.scales,
+                        folder=out / "vendors" / vendor,
+                        console=console,
+                        commit=commit,
+                        look_log=look_log,
+                    )
+                )
+        result = study_result(plan, model, cohorts, judged, tuple(left_out), commit)
+        write_page(result, judged, plan.scales, out)
+        return result
 
 
 def _cohort(plan: StreamPlan, folder: Path, name: str, console: Console, workers: int | None) -> Cohort:

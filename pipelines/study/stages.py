@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from components.prepare_vertebrae.stream import stream_cohort
 from components.prepare_vertebrae.stream_plan import StreamPlan
 from components.prepare_vertebrae.stream_store import STORE
 from components.prepare_vertebrae.stream_summary import MANIFEST
+from models.alone_in import alone_in
 from models.crop_store import CropStore, open_crop_store
 from models.errors import InputError, OsteoGateError
 from models.write_failure import unwritten
@@ -88,6 +90,26 @@ def refuse_foreign(folder: Path) -> None:
             )
     except OSError as error:
         raise StudyWriteError(f"{folder}: not read {unwritten(error)}") from error
+
+
+@contextmanager
+def study_folder(out: Path) -> Iterator[None]:
+    """The folder of one study, which no other run works in meanwhile.
+
+    Raises
+    ------
+    FolderBusyError
+        Another run does.
+    StudyFolderError, StudyWriteError
+        As `refuse_foreign_stages`; or the folder cannot be made.
+    """
+    refuse_foreign_stages(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyWriteError(f"{out}: not made {unwritten(error)}") from error
+    with alone_in(out):
+        yield
 
 
 def refuse_foreign_stages(out: Path) -> None:

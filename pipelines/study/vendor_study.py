@@ -17,7 +17,7 @@ from pipelines.study.page import write_page
 from pipelines.study.params import StudyParams
 from pipelines.study.requirements import vendor_requirements
 from pipelines.study.result import model_facts
-from pipelines.study.stages import refuse_foreign_stages
+from pipelines.study.stages import study_folder
 from pipelines.study.study_file import StudyResult
 from pipelines.study.trained import trained
 from pipelines.study.vendor_left_out import leave_vendor_out, vendors_of
@@ -48,29 +48,29 @@ def run_vendors_left_out(
         Each with what would be accepted.
     """
     store = open_crop_store(find_crop_store(data))
-    refuse_foreign_stages(out)
     train = load_section(params_file, "train", TrainParams, profile)
     evaluate = load_section(params_file, "evaluate", EvaluateParams, profile)
     scales = load_section(params_file, "scales", ScalesParams, profile)
     bounds = load_section(params_file, "study", StudyParams, profile).bounds
     vendors = vendors_of(store, [store])
-    model = trained(store, train, out / "model", "train", console, commit)
-    left_out = tuple(
-        leave_vendor_out(
-            vendor,
-            training=store,
-            tests={"test": store},
-            full=model,
-            train=train,
-            evaluate=evaluate,
-            scales=scales,
-            folder=out / "vendors" / vendor,
-            console=console,
-            commit=commit,
-            look_log=look_log,
+    with study_folder(out):
+        model = trained(store, train, out / "model", "train", console, commit)
+        left_out = tuple(
+            leave_vendor_out(
+                vendor,
+                training=store,
+                tests={"test": store},
+                full=model,
+                train=train,
+                evaluate=evaluate,
+                scales=scales,
+                folder=out / "vendors" / vendor,
+                console=console,
+                commit=commit,
+                look_log=look_log,
+            )
+            for vendor in vendors
         )
-        for vendor in vendors
-    )
     of_vendors = vendor_requirements(left_out, bounds)
     patients = store.index.drop_duplicates("patient")["split"].value_counts()
     counted = ", ".join(f"{split} {int(patients.get(split, 0))}" for split in SPLITS)

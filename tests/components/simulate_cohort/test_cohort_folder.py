@@ -12,6 +12,7 @@ from components.simulate_cohort.cohort_folder import (
     refuse_target,
     whole_folder,
 )
+from models.alone_in import FolderBusyError
 
 
 def interrupted(out: Path, recipe: str) -> None:
@@ -48,6 +49,30 @@ def test_a_full_disk_leaves_the_old_folder_and_says_what_to_do(tmp_path: Path) -
     ):
         raise OSError(28, "No space left on device")
     assert (out / "cohort.json").read_text() == "old"
+
+
+def test_what_is_no_full_disk_is_not_called_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(CohortWriteError, match=r"Not a directory\); name a folder that can be written"),
+        whole_folder(tmp_path / "file" / "cohort", patients=3, seed=7, recipe="a"),
+    ):
+        pass
+
+
+def test_a_second_run_in_the_folder_waits_or_goes_elsewhere(tmp_path: Path) -> None:
+    out = tmp_path / "cohort"
+    with whole_folder(out, patients=3, seed=7, recipe="a") as work:
+        (work / "kept.txt").write_text("of the first")
+        with (
+            pytest.raises(FolderBusyError, match=r"another run is working in .*\.cohort\.7-3\.partial; wait"),
+            whole_folder(out, patients=3, seed=7, recipe="b"),
+        ):
+            pass
+    assert [path.name for path in out.iterdir()] == ["kept.txt"]
+    with whole_folder(out, patients=3, seed=7, recipe="b"):
+        pass
+    assert not list(out.iterdir())
 
 
 def test_only_an_empty_folder_or_a_cohort_to_overwrite_is_a_target(tmp_path: Path) -> None:

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.study.stages import StudyFolderError, StudyWriteError, refuse_foreign_stages, stage
+from models.alone_in import FolderBusyError
+from pipelines.study.stages import (
+    StudyFolderError,
+    StudyWriteError,
+    refuse_foreign_stages,
+    stage,
+    study_folder,
+)
 
 
 def _write(name: str) -> Callable[[Path], None]:
@@ -64,3 +71,10 @@ def test_a_full_disk_is_said_only_when_it_is_one(tmp_path: Path, code: int, said
 
     with pytest.raises(StudyWriteError, match=said):
         stage(tmp_path / "model", "a", fails)
+
+
+def test_one_run_at_a_time_in_a_study(tmp_path: Path) -> None:
+    with study_folder(tmp_path / "study"), pytest.raises(FolderBusyError), study_folder(tmp_path / "study"):
+        pass
+    with study_folder(tmp_path / "study"):
+        pass
