@@ -31,6 +31,7 @@ from models.model_card.training_facts import training_facts
 from models.params import Section
 from models.prediction import GeometryMismatchError, predict_store
 from models.saliency import Attribution
+from models.write_failure import unwritten
 
 JUDGED_SPLITS = ("calibration", "test")
 REPORT_FILE = "report.json"
@@ -209,9 +210,7 @@ def write_evaluation(
     try:
         return _write(judged, rival, crops, scales, out, model, attributions)
     except OSError as error:
-        raise EvaluationWriteError(
-            f"{out}: evaluation not written ({error.strerror}); free disk space"
-        ) from error
+        raise EvaluationWriteError(f"{out}: evaluation not written {unwritten(error)}") from error
 
 
 def _write(

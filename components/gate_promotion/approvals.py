@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from components.gate_promotion.outcome import Word
 from models.errors import InputError
 from models.params import Section
+from models.write_failure import unwritten
 
 APPROVALS_FILE = "approvals.jsonl"
 
@@ -90,5 +91,5 @@ def add_approval(path: Path, record: ApprovalRecord) -> None:
             os.fsync(stream.fileno())
     except OSError as error:
         raise ApprovalLogError(
-            f"{path}: not recorded ({error.strerror}), so nothing was decided; free disk space"
+            f"{path}: nothing was decided, as it was not recorded {unwritten(error)}"
         ) from error

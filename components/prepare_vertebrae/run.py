@@ -27,6 +27,7 @@ from components.prepare_vertebrae.split import absent_vendors, assign_splits, re
 from models.crop_store import SPLITS, CropStoreWriter
 from models.errors import InputError, OsteoGateError
 from models.levels import LEVELS
+from models.write_failure import unwritten
 
 SCHEMA_VERSION = 1
 Progress = Callable[[int, int], None]
@@ -241,6 +242,4 @@ def _replace(path: Path, content: bytes) -> None:
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise PrepareWriteError(
-            f"{path}: not written ({error.strerror}); free disk space, run again"
-        ) from error
+        raise PrepareWriteError(f"{path}: not written {unwritten(error)}") from error
