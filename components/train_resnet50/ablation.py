@@ -21,17 +21,20 @@ from typing import Any
 import numpy as np
 
 from components.train_resnet50.ablation_report import write_report
+from components.train_resnet50.arguments import markdown_file, not_negative, positive
 from components.train_resnet50.progress import TrainingProgress
 from models.artefact import LoadedModel, save_model
 from models.checkpoint import identity
 from models.crop_store import CropStore, open_crop_store
 from models.dataset import CropDataset
 from models.errors import OsteoGateError, ParameterError
+from models.find_crop_store import find_crop_store
 from models.network_config import ACQUISITION, TARGETS, NetworkConfig
 from models.params import load_section
 from models.prediction import PREDICTIONS, predict_store
 from models.train_params import TrainParams
 from models.training import fit
+from models.write_failure import unwritten
 
 Change = Callable[[CropStore, TrainParams], tuple[CropStore, TrainParams]]
 
@@ -175,10 +178,10 @@ def run_variant(
     row_file, checkpoint = folder / "row.json", folder / "checkpoint.pt"
     of_this = json.loads(json.dumps(vars(identity(store, params))))
     if row_file.is_file():
-        row: dict[str, Any] = json.loads(row_file.read_text())
-        if row["identity"] == of_this:
-            return row
-        row_file.unlink()  # of other data or parameters
+        kept = _kept_row(row_file)
+        if kept is not None and kept["identity"] == of_this:
+            return kept
+        row_file.unlink()  # torn, or of other data or parameters
         checkpoint.unlink(missing_ok=True)
     begun = perf_counter()
     with TrainingProgress(True, lambda record: None) as reporter:
@@ -201,6 +204,14 @@ def run_variant(
     partial.replace(row_file)
     checkpoint.unlink(missing_ok=True)
     return row
+
+
+def _kept_row(file: Path) -> dict[str, Any] | None:
+    try:
+        row = json.loads(file.read_text())
+    except ValueError:  # torn
+        return None
+    return row if isinstance(row, dict) and "identity" in row else None
 
 
 def run(
@@ -244,27 +255,37 @@ def chosen(names: str | None) -> tuple[Variant, ...]:
 def main() -> int:
     """Command line; an error is one line and its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True, help="crop store, of 128 px in the report")
+    parser.add_argument(
+        "--store",
+        type=Path,
+        required=True,
+        help="crop store, of 128 px in the report, or the folder that holds it as crops",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of finished and interrupted variants")
-    parser.add_argument("--report", type=Path, required=True, help="table to write (.md; .json beside it)")
+    parser.add_argument(
+        "--report", type=markdown_file, required=True, help="table to write (.md; .json beside it)"
+    )
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--profile", default="ablation", help="name under profiles in params.yaml")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--seeds", type=not_negative, nargs="+", default=[1, 2])
     parser.add_argument("--variants", help="comma-separated names; default: all")
-    parser.add_argument("--train-patients", type=int, help="use only so many train patients")
-    parser.add_argument("--epochs", type=int, help="in place of the profile's")
+    parser.add_argument("--train-patients", type=positive, help="use only so many train patients")
+    parser.add_argument("--epochs", type=positive, help="in place of the profile's")
     options = parser.parse_args()
     try:
         variants = chosen(options.variants)
         params = load_section(options.params, "train", TrainParams, options.profile)
         if options.epochs:
             params = params.model_copy(update={"epochs": options.epochs})
-        store = subset(open_crop_store(options.store), options.train_patients)
+        store = subset(open_crop_store(find_crop_store(options.store)), options.train_patients)
         rows = run(store, params, work=options.out, seeds=tuple(options.seeds), variants=variants)
         write_report(rows, params, store.header, options.report)
     except OsteoGateError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename or options.out}: not read or written {unwritten(error)}\n")
+        return OsteoGateError.exit_code
     sys.stdout.write(options.report.read_text())
     return 0
 

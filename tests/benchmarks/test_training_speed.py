@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from models.train_params import AugmentationParams, TrainParams
-from tests.benchmarks.training_speed import large_store, measure, write_report
+from tests.benchmarks.training_speed import large_store, main, measure, write_report
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,4 +45,32 @@ def test_without_a_gpu_the_gpu_benchmark_says_that_it_is_skipped(tmp_path: Path)
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "no CUDA device here: the GPU benchmark is skipped\n")
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--store", "nowhere"), 3, "error: nowhere: not a crop store"),
+        (("--profile", "nobody's"), 2, "nobody's"),
+        (("--batch", "1"), 2, "argument --batch: found '1'; accepted: a whole number from 2"),
+        (("--batch", "-4"), 2, "argument --batch: found '-4'"),
+        (("--rounds", "0"), 2, "argument --rounds: found '0'"),
+    ],
+)
+def test_what_is_wrong_is_a_line(
+    words: tuple[str, ...],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["training_speed", "--out", str(tmp_path / "r"), *words])
+    try:
+        found = main()
+    except SystemExit as stopped:
+        found = int(stopped.code or 0)
+    assert found == code
+    assert said in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "r").exists()

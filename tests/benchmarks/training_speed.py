@@ -22,12 +22,16 @@ from time import perf_counter
 import numpy as np
 import torch
 
+from components.train_resnet50.arguments import at_least_two, positive
 from models.crop_store import CropGeometry, CropStore, CropStoreWriter, open_crop_store
 from models.dataset import CropDataset
+from models.errors import OsteoGateError
+from models.find_crop_store import find_crop_store
 from models.params import load_section
 from models.processes import SINGLE
 from models.train_params import TrainParams
 from models.training_run import TrainingRun
+from models.write_failure import unwritten
 from tests.crop_store_factory import make_store
 
 TARGET = {"cpu": 0.95, "cuda": 0.90}
@@ -158,27 +162,42 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def main() -> None:
-    """Command line."""
+def main() -> int:
+    """Command line; an error is one line and its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
     parser.add_argument("--store", type=Path, help="a crop store; default: random crops")
     parser.add_argument("--profile", help="name under profiles in params.yaml")
     parser.add_argument("--gpu", action="store_true", help="224 px on a GPU, with and without torch.compile")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batches", type=int, help="steps a round; default 6 on a CPU, 60 on a GPU")
-    parser.add_argument("--batch", type=int, help="crops a step; default: params.yaml's, 128 on a GPU")
+    parser.add_argument("--rounds", type=positive, default=5)
+    parser.add_argument("--batches", type=positive, help="steps a round; default 6 on a CPU, 60 on a GPU")
+    parser.add_argument(
+        "--batch", type=at_least_two, help="crops a step; default: params.yaml's, 128 on a GPU"
+    )
     options = parser.parse_args()
     if options.gpu and not torch.cuda.is_available():
         sys.stdout.write("no CUDA device here: the GPU benchmark is skipped\n")
-        return
+        return 0
+    try:
+        _run(options)
+    except OsteoGateError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename or options.out}: not read or written {unwritten(error)}\n")
+        return OsteoGateError.exit_code
+    sys.stdout.write((options.out / "training_speed.md").read_text())
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
     device = "cuda" if options.gpu else "cpu"
     params = load_section(ROOT / "params.yaml", "train", TrainParams, options.profile)
     params = params.model_copy(update={"batch": options.batch or (128 if options.gpu else params.batch)})
     batches = options.batches or (60 if options.gpu else 6)
     with tempfile.TemporaryDirectory() as folder:
         if options.store is not None:
-            store = open_crop_store(options.store)
+            store = open_crop_store(find_crop_store(options.store))
         else:
             # 18 of the factory's 22 crops are train crops
             crops = int(params.batch * (batches + 2) * 22 / 18) + 22
@@ -188,8 +207,7 @@ def main() -> None:
             for compiled in ((False, True) if options.gpu else (False,))
         ]
     write_report(results, options.out)
-    sys.stdout.write((options.out / "training_speed.md").read_text())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

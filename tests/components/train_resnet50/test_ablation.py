@@ -127,6 +127,13 @@ def test_finished_variants_are_kept_and_others_trained(
     left = sorted(path.name for path in (tmp_path / "full-seed1").iterdir())
     assert left == ["row.json"], "neither weights nor checkpoints stay"
 
+    row = tmp_path / "full-seed1" / "row.json"
+    row.write_text(row.read_text()[:40])
+    assert run(
+        store, params.model_copy(update={"dropout": 0.0}), work=tmp_path, seeds=(1,), variants=chosen("full")
+    )
+    assert trained == [1, 1], "a torn row is none"
+
     write_report(first, params, store.header, tmp_path / "ablation.md")
     page = (tmp_path / "ablation.md").read_text()
     assert "simulated phantoms, not patients" in page
@@ -152,3 +159,36 @@ def test_the_verdict_needs_all_seeds_to_agree() -> None:
     ]  # fmt: skip
     assert entries["full"]["validation_loss"] == pytest.approx(0.45)
     assert entries["a"]["tbs_r"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--epochs", "0"), "argument --epochs: found '0'; accepted: a whole number from 1"),
+        (("--epochs", "-3"), "argument --epochs: found '-3'"),
+        (("--train-patients", "-1"), "argument --train-patients: found '-1'"),
+        (
+            ("--report", "table.json"),
+            "argument --report: found 'table.json'; accepted: a name that ends in .md",
+        ),
+    ],
+)
+def test_wrong_usage_is_a_line_before_anything_is_read(
+    words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("--store", "nowhere", "--out", "work", "--report", "table.md")
+    monkeypatch.setattr("sys.argv", ["ablation", *common, *words])
+    with pytest.raises(SystemExit) as stopped:
+        ablation.main()
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_store_may_be_the_folder_that_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_store(tmp_path / "streamed" / "crops", patients=10, pixels=16, offsets_mm=(0.0,))
+    words = ("--store", tmp_path / "streamed", "--out", tmp_path / "work", "--report", tmp_path / "t.md")
+    monkeypatch.setattr("sys.argv", ["ablation", *map(str, words), "--train-patients", "99"])
+    assert ablation.main() == 2
+    assert "--train-patients 99: the store has 6" in capsys.readouterr().err
