@@ -16,8 +16,9 @@ from components.gate_promotion.outcome import GateDecision, Word
 from components.gate_promotion.run import DECISION_FILE, DecisionFileError, read_decision
 from models.errors import NotPromotedError, ParameterError
 from pipelines.carry_out import Show, Work, carry_out
-from pipelines.local_run import PLAN_FILE, only_run
-from pipelines.manifest import Manifest, RunFacts
+from pipelines.deployment_order import DeploymentOrder, deployment_order
+from pipelines.local_run import only_run
+from pipelines.manifest import Manifest
 from pipelines.workspace import Workspace
 
 DEPLOYMENT_PLAN = "deployment.json"
@@ -50,6 +51,8 @@ def approve(workspace: Workspace, wanted: str, by: str, show: Show) -> Manifest:
     ------
     UnknownRunError, NothingToApproveError
         No such run; refused, rejected, superseded, or approved and served already.
+    RunFolderError
+        The run's plan, manifest or outputs are gone or damaged; nothing is recorded.
     ParameterError
         No name, or another run goes on.
     RunFailedError
@@ -59,6 +62,7 @@ def approve(workspace: Workspace, wanted: str, by: str, show: Show) -> Manifest:
     with only_run(workspace):
         folder, decision = find(workspace, wanted)
         record = _word_so_far(workspace, folder, decision)
+        order = deployment_order(folder)
         registry = MlflowRegistry(workspace.mlflow_uri)
         version = registry.version_of(CHAMPION)
         champion = None if version is None else registry.tags(version).get("weights_sha256")
@@ -67,7 +71,7 @@ def approve(workspace: Workspace, wanted: str, by: str, show: Show) -> Manifest:
                 f"run {folder.name}: approved by {record.word.by} at {record.word.at} already, and served as "
                 f"version {version}"
             )
-        if champion != decision.champion_sha256 and not _judged_without_champion(folder):
+        if champion != decision.champion_sha256 and not order.without_champion:
             compared = (
                 f"champion {decision.champion_sha256[:12]}" if decision.champion_sha256 else "no champion"
             )
@@ -77,7 +81,7 @@ def approve(workspace: Workspace, wanted: str, by: str, show: Show) -> Manifest:
             )
         if record is None:
             _record(workspace, folder, decision, "approved", name)
-        return _carry_out(workspace, folder, show)
+        return _carry_out(workspace, folder, order, show)
 
 
 def reject(workspace: Workspace, wanted: str, by: str, why: str, show: Show) -> Manifest:
@@ -85,7 +89,7 @@ def reject(workspace: Workspace, wanted: str, by: str, why: str, show: Show) -> 
 
     Raises
     ------
-    UnknownRunError, NothingToApproveError, ParameterError
+    UnknownRunError, NothingToApproveError, RunFolderError, ParameterError
         As `approve`.
     """
     name, reason = _said("--by", by, LONGEST_NAME), _said("--why", why, LONGEST_REASON)
@@ -97,8 +101,9 @@ def reject(workspace: Workspace, wanted: str, by: str, why: str, show: Show) -> 
                 f"run {folder.name}: approved by {record.word.by} at {record.word.at} already; to serve the version "
                 "before it: osteogate serve rollback"
             )
+        order = deployment_order(folder)
         _record(workspace, folder, decision, "rejected", name, reason)
-        return _carry_out(workspace, folder, show)
+        return _carry_out(workspace, folder, order, show)
 
 
 def find(workspace: Workspace, wanted: str) -> tuple[Path, GateDecision]:
@@ -164,10 +169,6 @@ def _word_so_far(workspace: Workspace, folder: Path, decision: GateDecision) -> 
     return record
 
 
-def _judged_without_champion(folder: Path) -> bool:
-    return bool(_plan(folder)["arguments"].get("without_champion"))
-
-
 def _record(
     workspace: Workspace,
     folder: Path,
@@ -189,38 +190,15 @@ def _record(
     add_approval(workspace.home / APPROVALS_FILE, record)
 
 
-def _carry_out(workspace: Workspace, folder: Path, show: Show) -> Manifest:
+def _carry_out(workspace: Workspace, folder: Path, order: DeploymentOrder, show: Show) -> Manifest:
     """The gate again, with the word, and what follows from it; the run's manifest and pages say so."""
-    plan = _plan(folder)
-    names = ("site", "policy", "gate_spec", "deploy_spec", "drift_spec")
-    arguments = {name: plan["arguments"][name] for name in names}
-    outputs = {"model_uri": "train", "store_uri": "prepare", "report_uri": "evaluate"}
-    for name, step in outputs.items():
-        place = (folder / step).resolve()
-        if not place.is_dir():
-            raise UnknownRunError(f"run {folder.name}: the output of {step} is gone; make a new run")
-        arguments[name] = str(place)
     path = folder / DEPLOYMENT_PLAN
-    document = {
-        "pipeline": "deployment",
-        "pipeline_root": plan["pipeline_root"],
-        "cache": False,
-        "arguments": arguments,
-    }
-    path.write_text(json.dumps(document, indent=2))
-    before = Manifest.model_validate_json((folder / "manifest.json").read_text())
-    facts = RunFacts(
-        folder.name,
-        before.started,
-        before.git["commit"],
-        before.git["dirty"],
-        before.params,
-        before.policy,
-        before.profile,
-    )
+    path.write_text(json.dumps(order.document, indent=2))
     for step in ("deploy", "drift"):  # of an attempt that failed
         (folder / "steps" / f"{step}.json").unlink(missing_ok=True)
-    work = Work(folder, path, facts, log=DEPLOYMENT_LOG, again=f"osteogate approve {folder.name} --by NAME")
+    work = Work(
+        folder, path, order.facts, log=DEPLOYMENT_LOG, again=f"osteogate approve {folder.name} --by NAME"
+    )
     manifest = carry_out(work, workspace, show)
     if manifest.gate.get("state") == "awaiting approval":
         raise NothingToApproveError(
@@ -228,11 +206,6 @@ def _carry_out(workspace: Workspace, folder: Path, show: Show) -> Manifest:
             "word does not hold; make a new run: osteogate run"
         )
     return manifest
-
-
-def _plan(folder: Path) -> dict[str, dict[str, str]]:
-    plan: dict[str, dict[str, str]] = json.loads((folder / PLAN_FILE).read_text())
-    return plan
 
 
 def _said(option: str, text: str, longest: int) -> str:

@@ -29,6 +29,7 @@ from models.evaluation.report_file import EvaluationReport, write_report
 from models.params import read_params_file
 from pipelines.approval import NothingToApproveError, UnknownRunError, approve, reject
 from pipelines.carry_out import RunFailedError
+from pipelines.deployment_order import RunFolderError
 from pipelines.local_run import local_site
 from pipelines.manifest import RunFacts, build_manifest, write_manifest
 from pipelines.step_records import read_records
@@ -230,6 +231,29 @@ def test_nobody_rejects_without_a_reason(workspace: Workspace, good: EvaluationR
     finished_run(workspace, good, "run-1")
     with pytest.raises(ParameterError, match="--why: 1 to 300"):
         reject(workspace, "run-1", "A. Miller", " ", _quiet)
+    assert read_approvals(workspace.home / APPROVALS_FILE) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ("train", "the output of train is gone; make a new run"),
+        ("manifest.json", r"manifest\.json cannot be read \("),
+        ("plan.json", r"plan\.json cannot be read \("),
+    ],
+)
+def test_a_word_that_cannot_be_carried_out_is_not_recorded(
+    workspace: Workspace, good: EvaluationReport, broken: str, words: str
+) -> None:
+    folder = finished_run(workspace, good, "run-1")
+    if broken == "train":
+        (folder / "train").resolve().rmdir()
+    else:
+        (folder / broken).write_text('{"arguments": {')
+    with pytest.raises(RunFolderError, match=words):
+        approve(workspace, "run-1", "A. Miller", _quiet)
+    with pytest.raises(RunFolderError, match=words):
+        reject(workspace, "run-1", "A. Miller", "too few men", _quiet)
     assert read_approvals(workspace.home / APPROVALS_FILE) == []
 
 
