@@ -10,7 +10,7 @@ import pandas as pd
 from components.evaluate_model.champion import RULES_FILE
 from components.evaluate_model.latents import read_latents
 from components.evaluate_model.looked_at import with_saliency
-from components.evaluate_model.run import look_at_store, predictions, write_evaluation
+from components.evaluate_model.run import look_at_store, predictions, try_folder, write_evaluation
 from models.artefact import CARD_FILE, LoadedModel, load_model
 from models.bone_reference import ScalesParams
 from models.crop_store import CropStore, open_crop_store
@@ -66,6 +66,7 @@ def judge(
     whole = open_crop_store(store)
     opened, seen = _without_seen(whole, model)
     crops = predictions(loaded, opened)
+    try_folder(out)
     looks = look_at_store(look_log, opened, loaded)
     own_scales = scales_of_model(rules, scales)
     judged = evaluate(
@@ -154,7 +155,11 @@ def _warnings(
     if model.card.data_kind == "simulated" and store.header.data_kind != "simulated":
         lines.append("The model was trained on simulated phantoms and judged here on other data.")
     if model.card.data_version == store.header.data_version:
-        lines.append("The model was trained on other patients of this very data set.")
+        lines.append(
+            "The model was trained on this very data set; whether on these patients is unknown."
+            if seen is None
+            else "The model was trained on other patients of this very data set."
+        )
     outside = _outside(store.index, rules)
     if outside:
         lines.append(

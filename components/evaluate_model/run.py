@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -97,6 +98,7 @@ def run(
     challenger = load_model(model)
     compared, seen = unseen_by(champion, opened, params)
     crops = predictions(challenger, opened)
+    try_folder(out)
     looks = look_at_store(look_log, opened, challenger)
     causes = None if latents is None else read_latents(latents)
     judged = _judge(challenger, crops, opened, params, scales, looks, causes)
@@ -150,6 +152,24 @@ def look_at_store(log: Path | None, store: CropStore, model: LoadedModel) -> int
         data_version=store.header.data_version,
         weights_sha256=model.card.weights_sha256,
     )
+
+
+def try_folder(out: Path) -> None:
+    """Make the folder and write into it, before a look that would come to nothing is counted.
+
+    Raises
+    ------
+    EvaluationWriteError
+        It cannot be made or written.
+    """
+    try:
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out) as file:
+            file.write(b"\0")
+    except OSError as error:
+        raise EvaluationWriteError(
+            f"{out}: no evaluation can be written ({error.strerror}), so none was made; name another folder"
+        ) from error
 
 
 def predictions(model: LoadedModel, store: CropStore) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from components.evaluate_model.judge import AllSeenError, RulesMissingError, judge
-from components.evaluate_model.run import run
+from components.evaluate_model.run import EvaluationWriteError, run
 from models.artefact import save_model
 from models.bone_reference import ScalesParams
 from models.crop_store import open_crop_store
@@ -104,6 +104,24 @@ def test_whom_a_model_without_a_list_has_seen_is_unknown_and_not_nobody(home: Pa
     page = (tmp_path / "out" / "report.html").read_text()
     assert "seen by the model in training or calibration: unknown" in page
     assert "seen by the model in training or calibration: 0" not in page
+
+
+def test_without_a_list_nobody_says_that_they_are_other_patients(home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home / "model", tmp_path / "model")
+    (tmp_path / "model" / "seen_patients.json").unlink()
+    unknown = _judge(home, home / "store", tmp_path / "a", model=tmp_path / "model")
+    known = _judge(home, home / "store", tmp_path / "b")
+    assert not any("other patients of this very data set" in note for note in unknown.notes)
+    assert any("whether on these patients is unknown" in note for note in unknown.notes)
+    assert any("other patients of this very data set" in note for note in known.notes)
+
+
+def test_an_evaluation_that_cannot_be_written_is_no_look(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    log = tmp_path / "looks.jsonl"
+    with pytest.raises(EvaluationWriteError, match="Not a directory"):
+        _judge(home, home / "store", tmp_path / "file" / "out", look_log=log)
+    assert not log.exists()
 
 
 def test_a_store_of_seen_patients_only_is_refused(home: Path, tmp_path: Path) -> None:
