@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from components.prepare_vertebrae.split import assign_splits
+from components.prepare_vertebrae.stream import KEY
 from components.prepare_vertebrae.stream_plan import StreamPlan
 from components.prepare_vertebrae.stream_store import LATENTS
 from components.prepare_vertebrae.stream_summary import MANIFEST
+from components.prepare_vertebrae.streamed_patient import stream_hash
 from components.simulate_cohort.latents import patient_latents
 from components.simulate_cohort.patient import draw_patient
 from models.crop_store import CropStore
@@ -43,3 +46,13 @@ class Cohort:
         """Hidden causes by patient, as drawn for the patient: nothing of the scanner, the scan or the labels."""
         table = pd.read_parquet(self.folder / LATENTS)
         return table[["patient", *patient_latents(draw_patient(0, 0))]]
+
+
+def planned_people(plan: StreamPlan) -> pd.DataFrame:
+    """Vendor and split of each patient whom streaming the plan will give: known before anybody is simulated."""
+    tasks = plan.tasks()
+    vendors = [task.vendor for task in tasks]
+    ids = [stream_hash(task.index, plan.seed) for task in tasks]
+    return pd.DataFrame(
+        {"vendor": vendors, "split": assign_splits(ids, vendors, plan.params.prepare.split, KEY)}
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from components.evaluate_model.params import EvaluateParams
@@ -12,6 +13,7 @@ from components.prepare_vertebrae.stream_plan import StreamPlan
 from components.train_resnet50.params import TrainParams
 from models.bone_reference import ScalesParams
 from models.errors import ParameterError
+from models.evaluation.conformal import conformal_rank
 from models.params import load_section
 from pipelines.streaming import stream_plan, with_split
 from pipelines.study.params import StudyBounds, StudyParams
@@ -70,7 +72,8 @@ def study_plan(
     Raises
     ------
     ParameterError
-        Wrong parameters, no test seed, or one seed for two cohorts: their patients would be the same.
+        Wrong parameters, no test seed, one seed for two cohorts (their patients would be the same), or too few
+        calibration patients for prediction intervals.
     """
     own = load_section(params_file, "study", StudyParams, profile)
     given = {
@@ -86,6 +89,8 @@ def study_plan(
     if not test_seeds:
         raise ParameterError("test seeds: none is named; accepted: one or more whole numbers")
     _refuse_shared_seeds(seeds, test_seeds)
+    evaluate = load_section(params_file, "evaluate", EvaluateParams, profile)
+    _refuse_few_to_calibrate("study.calibration_patients", study.calibration_patients, evaluate)
 
     def cohort(seed: int, **counts: int) -> StreamPlan:
         return with_split(stream_plan(params_file, profile, seed=seed), counts)
@@ -96,7 +101,7 @@ def study_plan(
         calibration=cohort(study.calibration_seed, calibration=study.calibration_patients),
         tests={f"seed {seed}": cohort(seed, test=study.test_patients) for seed in test_seeds},
         train=load_section(params_file, "train", TrainParams, profile),
-        evaluate=load_section(params_file, "evaluate", EvaluateParams, profile),
+        evaluate=evaluate,
         scales=load_section(params_file, "scales", ScalesParams, profile),
         bounds=study.bounds,
         protocol=(
@@ -114,7 +119,7 @@ def paper_plan(params_file: Path, profile: str) -> StudyPlan:
     Raises
     ------
     ParameterError
-        The profile does not name exact numbers of patients for all four splits.
+        The profile does not name exact numbers of patients for all four splits, or too few to calibrate on.
     """
     training = stream_plan(params_file, profile)
     split = training.params.prepare.split
@@ -124,13 +129,15 @@ def paper_plan(params_file: Path, profile: str) -> StudyPlan:
             f"simulate.patients ({training.patients}); found {', '.join(f'{v:g}' for v in split.in_order())}"
         )
     counts = [int(value) for value in split.in_order()]
+    evaluate = load_section(params_file, "evaluate", EvaluateParams, profile)
+    _refuse_few_to_calibrate(f"profile {profile}: prepare.split.calibration", counts[2], evaluate)
     return StudyPlan(
         profile=profile,
         training=training,
         calibration=None,
         tests={},
         train=load_section(params_file, "train", TrainParams, profile),
-        evaluate=load_section(params_file, "evaluate", EvaluateParams, profile),
+        evaluate=evaluate,
         scales=load_section(params_file, "scales", ScalesParams, profile),
         bounds=load_section(params_file, "study", StudyParams, profile).bounds,
         protocol=(
@@ -158,3 +165,13 @@ def _refuse_shared_seeds(seeds: dict[str, int], test_seeds: list[int]) -> None:
                 f"seed {seed} is named for {owner[seed]} and for {name}: the same patients; accepted: seeds that differ"
             )
         owner[seed] = name
+
+
+def _refuse_few_to_calibrate(key: str, patients: int, evaluate: EvaluateParams) -> None:
+    """Before hours of training: too few residuals have no finite interval of the coverage."""
+    coverage = evaluate.interval_coverage
+    if conformal_rank(patients, coverage) > patients:
+        needed = next(n for n in count(1) if conformal_rank(n, coverage) <= n)
+        raise ParameterError(
+            f"{key}: {patients}; accepted: at least {needed}, which a {coverage:.0%} prediction interval needs"
+        )

@@ -13,7 +13,7 @@ from components.evaluate_model.run import look_at_store, write_evaluation
 from components.prepare_vertebrae.stream_plan import StreamPlan
 from models.artefact import LoadedModel
 from models.crop_store import CropStore
-from pipelines.study.cohort import Cohort
+from pipelines.study.cohort import Cohort, planned_people
 from pipelines.study.judged import Judged, judge
 from pipelines.study.page import write_page
 from pipelines.study.plan import PAPER_TEST, StudyPlan
@@ -21,7 +21,7 @@ from pipelines.study.result import study_result
 from pipelines.study.stages import cohort_store, study_folder
 from pipelines.study.study_file import StudyResult
 from pipelines.study.trained import predicted, trained
-from pipelines.study.vendor_left_out import VendorLeftOut, leave_vendor_out, vendors_of
+from pipelines.study.vendor_left_out import leavable, leave_vendor_out, vendors_of
 
 
 def run_study(
@@ -36,7 +36,8 @@ def run_study(
 ) -> StudyResult:
     """Carry out the study in `out`; what an earlier run finished is kept, what it began goes on.
 
-    Writes study.html and study.json; and for each test cohort an evaluation folder as every model gets one.
+    Writes study.html and study.json, first when the test cohorts are judged (`met` None while vendors are still to be
+    left out), again when all is done; and for each test cohort an evaluation folder as every model gets one.
 
     Parameters
     ----------
@@ -47,48 +48,61 @@ def run_study(
 
     Raises
     ------
+    VendorError
+        A vendor is to be left out and cannot be, as planned or as streamed; before anything is trained.
     OsteoGateError
         From any stage, each with what to do.
     """
     with study_folder(out):
-        training = _cohort(plan.training, out / "cohorts" / "training", "training cohort", console, workers)
-        model = trained(training.store, plan.train, out / "model", "train", console, commit)
-        if plan.calibration is None:
-            judged, cohorts = _within_one(plan, training, model, out, console, look_log)
-            tests = {PAPER_TEST: training.store}
-        else:
-            calibration = _cohort(
-                plan.calibration, out / "cohorts" / "calibration", "calibration cohort", console, workers
+        if vendors:  # a plan that leaves nobody to judge ends here, not after its training
+            planned = [planned_people(test) for test in plan.tests.values()] or [planned_people(plan.training)]
+            leavable(planned_people(plan.training), planned)
+        folder = out / "cohorts"
+        training = _cohort(plan.training, folder / "training", "training cohort", console, workers)
+        cohorts = {"training": training}
+        if plan.calibration is not None:
+            cohorts["calibration"] = _cohort(
+                plan.calibration, folder / "calibration", "calibration cohort", console, workers
             )
-            of_tests = {
-                name: _cohort(
-                    test, out / "cohorts" / name.replace(" ", "-"), f"test cohort {name}", console, workers
-                )
-                for name, test in plan.tests.items()
-            }
-            judged = _apart(plan, training, calibration, of_tests, model, out, console, look_log)
-            cohorts = {"training": training, "calibration": calibration, **of_tests}
-            tests = {name: cohort.store for name, cohort in of_tests.items()}
+        of_tests = {
+            name: _cohort(test, folder / name.replace(" ", "-"), f"test cohort {name}", console, workers)
+            for name, test in plan.tests.items()
+        }
+        if plan.calibration is None:
+            cohorts, tests = {PAPER_TEST: training}, {PAPER_TEST: training.store}
+        else:
+            cohorts, tests = {**cohorts, **of_tests}, {name: cohort.store for name, cohort in of_tests.items()}
+        to_leave_out = vendors_of(training.store, list(tests.values())) if vendors else ()
+        frozen_on = cohorts["calibration"].store if plan.calibration is not None else None
+        model = trained(training.store, plan.train, out / "model", "train", console, commit, frozen_on=frozen_on)
+        if plan.calibration is None:
+            judged = _within_one(plan, training, model, out, console, look_log)
+        else:
+            judged = _apart(plan, training, cohorts["calibration"], of_tests, model, out, console, look_log)
         judged = [_looked_at(item, plan, model, tests[item.name], out) for item in judged]
-        left_out: list[VendorLeftOut] = []
-        if vendors:
-            for vendor in vendors_of(training.store, list(tests.values())):
-                left_out.append(
-                    leave_vendor_out(
-                        vendor,
-                        training=training.store,
-                        tests=tests,
-                        full=model,
-                        train=plan.train,
-                        evaluate=plan.evaluate,
-                        scales=plan.scales,
-                        folder=out / "vendors" / vendor,
-                        console=console,
-                        commit=commit,
-                        look_log=look_log,
-                    )
-                )
-        result = study_result(plan, model, cohorts, judged, tuple(left_out), commit)
+        result = study_result(plan, model, cohorts, judged, (), commit)
+        if to_leave_out:  # what is known by now, should the trainings that follow be interrupted
+            result = result.model_copy(update={"met": None})
+        write_page(result, judged, plan.scales, out)
+        if not to_leave_out:
+            return result
+        left_out = tuple(
+            leave_vendor_out(
+                vendor,
+                training=training.store,
+                tests=tests,
+                full=model,
+                train=plan.train,
+                evaluate=plan.evaluate,
+                scales=plan.scales,
+                folder=out / "vendors" / vendor,
+                console=console,
+                commit=commit,
+                look_log=look_log,
+            )
+            for vendor in to_leave_out
+        )
+        result = study_result(plan, model, cohorts, judged, left_out, commit)
         write_page(result, judged, plan.scales, out)
         return result
 
@@ -126,7 +140,7 @@ def _apart(
 
 def _within_one(
     plan: StudyPlan, cohort: Cohort, model: LoadedModel, out: Path, console: Console, look_log: Path | None
-) -> tuple[list[Judged], dict[str, Cohort]]:
+) -> list[Judged]:
     """Judge the test patients of a cohort that holds all four splits."""
     rows = predicted(
         model, cohort.store, ("calibration", "test"), out / "predictions" / PAPER_TEST, "predict", console
@@ -136,8 +150,7 @@ def _within_one(
     frozen_on, test = (rows[rows["split"] == split] for split in ("calibration", "test"))
     header, latents = cohort.store.header, cohort.latents()
     looks = look_at_store(look_log, cohort.store, model)
-    item = judge(PAPER_TEST, plan, model, training, frozen_on, test, header, latents, looks)
-    return [item], {PAPER_TEST: cohort}
+    return [judge(PAPER_TEST, plan, model, training, frozen_on, test, header, latents, looks)]
 
 
 def _looked_at(item: Judged, plan: StudyPlan, model: LoadedModel, test: CropStore, out: Path) -> Judged:

@@ -65,7 +65,8 @@ class StudyResult(Section):
     Attributes
     ----------
     met
-        Every requirement that applies was judged and met. None for a run that is no acceptance (the paper's).
+        Every requirement that applies was judged and met. None for a run that is no acceptance (the paper's), and
+        while vendors are still to be left out: the page of a study that was interrupted there.
     git_commit
         Of the code that judged; a kept model may have been trained by earlier code, which `model` names.
     """

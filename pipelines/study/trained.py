@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import models
 from models.artefact import LoadedModel, load_model, save_model
 from models.crop_store import CropStore
 from models.prediction import predict_store
+from models.seen_patients import read_seen_patients, write_seen_patients
 from models.train_params import TrainParams
 from models.training import fit
 from models.training_history import EpochRecord
@@ -45,9 +47,21 @@ class _Reporter:
 
 
 def trained(
-    store: CropStore, params: TrainParams, folder: Path, name: str, console: Console, commit: str | None
+    store: CropStore,
+    params: TrainParams,
+    folder: Path,
+    name: str,
+    console: Console,
+    commit: str | None,
+    *,
+    frozen_on: CropStore | None = None,
 ) -> LoadedModel:
-    """The model of this store and these parameters.
+    """The model of this store and these parameters, with the list of whom it has seen beside it.
+
+    Parameters
+    ----------
+    frozen_on
+        A store of its own whose patients freeze the model's cut-offs: it has seen them as well.
 
     Raises
     ------
@@ -69,7 +83,15 @@ def trained(
 
     if not stage(folder, key, work):
         console.print(f"{name}: kept", highlight=False)
+    _keep_seen([store] if frozen_on is None else [store, frozen_on], folder / MODEL)
     return load_model(folder / MODEL)
+
+
+def _keep_seen(stores: Sequence[CropStore], folder: Path) -> None:
+    """The list beside the weights; a model kept from before there were lists gets one."""
+    index = pd.concat([store.index for store in stores], ignore_index=True)
+    if read_seen_patients(folder) != frozenset(index.loc[index["split"] != "test", "patient"]):
+        write_seen_patients(index, folder)
 
 
 def predicted(

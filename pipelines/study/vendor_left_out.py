@@ -58,27 +58,36 @@ class VendorLeftOut(Section):
 
 
 def vendors_of(training: CropStore, tests: Sequence[CropStore]) -> tuple[str, ...]:
+    """Vendors that can be left out of these stores, in order; raises as `leavable`."""
+    return leavable(training.index, [test.index for test in tests])
+
+
+def leavable(training: pd.DataFrame, tests: Sequence[pd.DataFrame]) -> tuple[str, ...]:
     """Vendors that can be left out, in order.
+
+    Parameters
+    ----------
+    training, tests
+        Columns vendor and split, a row a patient or a crop.
 
     Raises
     ------
     VendorError
-        Fewer than two vendors to train on, or one that no test patient has.
+        Fewer than two vendors to train on, one that no test patient has, or one without whom nobody is left to stop
+        on.
     """
-    trained_on = sorted(set(training.index.loc[training.index["split"] == "train", "vendor"]))
+    trained_on = sorted(set(training.loc[training["split"] == "train", "vendor"]))
     if len(trained_on) < 2:
         raise VendorError(
             f"split train: vendors {', '.join(trained_on) or 'none'}; leaving one out needs at least 2"
         )
-    tested = {
-        vendor for test in tests for vendor in set(test.index.loc[test.index["split"] == "test", "vendor"])
-    }
+    tested = {vendor for test in tests for vendor in set(test.loc[test["split"] == "test", "vendor"])}
     absent = [vendor for vendor in trained_on if vendor not in tested]
     if absent:
         raise VendorError(f"split test: no patient of vendor {', '.join(absent)}; add test patients of it")
+    stopped_on = set(training.loc[training["split"] == "validation", "vendor"])
     for vendor in trained_on:
-        rest = without_vendor(training, vendor).index
-        if not (rest["split"] == "validation").any():
+        if not stopped_on - {vendor}:
             raise VendorError(
                 f"split validation: without vendor {vendor} nobody is left to stop on; add validation patients"
             )

@@ -10,6 +10,9 @@ from models.errors import ParameterError
 from models.params import load_section
 from pipelines.study.params import StudyParams
 from pipelines.study.plan import paper_plan, study_plan
+from pipelines.study.run import run_study
+from pipelines.study.vendor_left_out import VendorError
+from tests.pipelines.study.conftest import quiet
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -58,6 +61,23 @@ def test_the_papers_cohort_is_402_patients_280_70_52() -> None:
 def test_patients_of_two_cohorts_are_refused(changes: dict, words: str) -> None:
     with pytest.raises(ParameterError, match=words):
         study_plan(ROOT / "params.yaml", None, **changes)
+
+
+def test_too_few_to_calibrate_on_are_refused_before_anything_is_made() -> None:
+    """90 % of n + 1 ordered residuals: the 9th of 9, but of 8 there is no 9th."""
+    with pytest.raises(ParameterError, match=r"study\.calibration_patients: 8; accepted: at least 9"):
+        study_plan(ROOT / "params.yaml", None, test_seeds=[5], calibration_patients=8)
+    assert (
+        study_plan(ROOT / "params.yaml", None, test_seeds=[5], calibration_patients=9).calibration is not None
+    )
+
+
+def test_a_vendor_without_test_patients_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    """Three test patients for four vendors."""
+    plan = study_plan(ROOT / "params.yaml", None, test_seeds=[5], test_patients=3)
+    with pytest.raises(VendorError, match="split test: no patient of vendor"):
+        run_study(plan, tmp_path / "out", console=quiet())
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_profile_of_shares_is_no_paper_protocol() -> None:

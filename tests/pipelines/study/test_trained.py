@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,9 +10,10 @@ import pytest
 
 from models.artefact import LoadedModel
 from models.crop_store import CropStore
+from models.seen_patients import read_seen_patients
 from models.train_params import TrainParams
 from pipelines.study import trained as module
-from pipelines.study.run import _model_facts
+from pipelines.study.result import model_facts
 from pipelines.study.trained import predicted, trained
 from tests.crop_store_factory import make_store
 from tests.pipelines.study.conftest import ROOT, quiet
@@ -34,10 +36,23 @@ def test_a_kept_model_names_the_commit_that_trained_it_and_other_code_trains_ane
     first = _train(store, tmp_path / "model", "0123abc")
     kept = _train(store, tmp_path / "model", "9876fed")
     assert kept.card == first.card
-    assert _model_facts(kept)["trained_by_code"] == "0123abc"
+    assert model_facts(kept)["trained_by_code"] == "0123abc"
     monkeypatch.setattr(module, "_source", lambda name: f"changed {name}")
     again = _train(store, tmp_path / "model", "9876fed")
-    assert _model_facts(again)["trained_by_code"] == "9876fed"
+    assert model_facts(again)["trained_by_code"] == "9876fed"
+
+
+def test_a_model_keeps_whom_it_has_seen_and_one_of_before_gets_its_list(
+    store: CropStore, tmp_path: Path
+) -> None:
+    _train(store, tmp_path / "model", "0123abc")
+    index = store.index
+    shown = set(index.loc[index["split"] != "test", "patient"])
+    assert read_seen_patients(tmp_path / "model" / "model") == shown
+    (tmp_path / "model" / "model" / "seen_patients.json").unlink()
+    others = replace(store, index=index.assign(patient="c" + index["patient"], split="calibration"))
+    trained(store, QUICK, tmp_path / "model", "train", quiet(), None, frozen_on=others)
+    assert read_seen_patients(tmp_path / "model" / "model") == shown | set(others.index["patient"])
 
 
 def test_predictions_of_other_code_are_not_kept(
