@@ -6,5 +6,5 @@ from typing import Annotated
 
 import typer
 
-HELP = "Name under profiles in params.yaml: demo, paper, hospital; default: the file's own values."
+HELP = "Name under profiles in params.yaml: demo, paper, study, ablation, hospital; default: the file's own values."
 Profile = Annotated[str | None, typer.Option("--profile", help=HELP)]

@@ -15,6 +15,7 @@ import yaml
 from models.errors import ParameterError
 from models.params import load_section, read_params_file, with_profile
 from models.train_params import TrainParams
+from pipelines.cli.profile import HELP
 from pipelines.compile_pipeline import compile_pipeline
 from pipelines.local_run import RunOptions, _refuse_other_order
 from pipelines.params import gate_policy, read_params
@@ -35,6 +36,11 @@ def test_mappings_are_merged_and_all_else_replaced() -> None:
         "simulate": {"n": [3]},
     }
     assert json.dumps(SECTIONS) == before
+
+
+def test_the_help_names_every_profile_there_is() -> None:
+    named = HELP.removeprefix("Name under profiles in params.yaml: ").partition(";")[0]
+    assert named.split(", ") == list(yaml.safe_load(PARAMS.read_text())["profiles"])
 
 
 @pytest.mark.parametrize("empty", [None, {}])
