@@ -17,7 +17,7 @@ from components.prepare_vertebrae.run import run as prepare
 from components.simulate_cohort.dataset import open_site_cohort, pinned_version, read_card
 from components.validate_dicom.params import ValidateParams
 from components.validate_dicom.run import run as validate
-from models.crop_store import CropGeometry
+from models.crop_store import CropGeometry, open_crop_store
 from models.errors import InputError, OsteoGateError, ParameterError
 from models.find_crop_store import find_crop_store
 from models.params import load_section
@@ -150,6 +150,21 @@ def _open(work: Path) -> None:
         raise LabelledDataWriteError(f"{work}: not emptied {unwritten(error)}") from error
 
 
+def version_of(folder: Path, workspace: Workspace) -> str:
+    """Version of a crop store or of a cohort, as its evaluation will name it.
+
+    Raises
+    ------
+    LabelledDataError, CohortError, CropStoreError
+        It is neither, or damaged.
+    """
+    store = require_labelled(folder)
+    if store is not None:
+        return open_crop_store(store).header.data_version
+    own = folder.resolve() == workspace.data.resolve() and (workspace.root / "data.dvc").is_file()
+    return pinned_version(workspace.root) if own else open_site_cohort(folder).version
+
+
 def _prepared(
     folder: Path,
     workspace: Workspace,
@@ -162,8 +177,7 @@ def _prepared(
     if kind == "site":
         ensure_site_key(workspace.site_key)
     key = cohort_key(kind, workspace.site_key)
-    own = folder.resolve() == workspace.data.resolve() and (workspace.root / "data.dvc").is_file()
-    version = pinned_version(workspace.root) if own else open_site_cohort(folder).version
+    version = version_of(folder, workspace)
     identity = workspace.home / "intake" / version  # says whose each hash is: never beside a report
     _open(work)
     ingested = ingest(

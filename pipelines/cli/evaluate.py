@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from models.evaluation.report_file import EvaluationReport
     from pipelines.labelled_data import LabelledData
+    from pipelines.workspace import Workspace
 
 HEADLINES = (
     ("bmd.pearson_r", "BMD, Pearson r", 2),
@@ -31,7 +32,10 @@ def evaluate(
         typer.Option(help="Version number, alias, or folder of a model; default: the champion."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for report and crops; default: .osteogate/evaluations/<data>.")
+        Path | None,
+        typer.Option(
+            help="Folder for report and crops; default: .osteogate/evaluations/DATA-VERSION-WEIGHTS, 8 digits each."
+        ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
@@ -57,9 +61,8 @@ def evaluate(
 
     store = require_labelled(data)  # before a model is fetched
     workspace = Workspace.find()
-    target = out or workspace.home / "evaluations" / data.resolve().name
-    if store is None:
-        refuse_steps(target)
+    if store is None and out is not None:
+        refuse_steps(out)
     params = load_section(workspace.params_file, "evaluate", EvaluateParams)
     scales = load_section(workspace.params_file, "scales", ScalesParams)
     console = Console(stderr=True)
@@ -68,6 +71,7 @@ def evaluate(
         Progress(console=console, disable=not console.is_terminal) as bar,
     ):
         card = read_card(found.folder)
+        target = out or default_folder(data, workspace, card.weights_sha256)
         task = bar.add_task("read", total=None)
         labelled = labelled_data(
             data,
@@ -104,6 +108,14 @@ def evaluate(
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
     _show(report, labelled, found.name, target)
+
+
+def default_folder(data: Path, workspace: Workspace, weights_sha256: str) -> Path:
+    """Where an evaluation is written: another folder for other data of the same name, and for another model."""
+    from pipelines.labelled_data import version_of
+
+    version = "".join(character for character in version_of(data, workspace) if character.isalnum())
+    return workspace.home / "evaluations" / f"{data.resolve().name}-{version[:8]}-{weights_sha256[:8]}"
 
 
 def _show(report: EvaluationReport, labelled: LabelledData, model: str, target: Path) -> None:

@@ -27,6 +27,8 @@ from models.dxa_columns import DXA_COLUMNS
 from models.seen_patients import write_seen_patients
 from models.train_params import TrainParams
 from models.training import fit
+from pipelines.cli.evaluate import default_folder
+from pipelines.workspace import Workspace
 from tests.crop_store_factory import make_store
 from tests.dicom_factory import make_series
 from tests.pipelines.test_bad_input import CT, EXAM, LEVELS_Z_MM, ROOT, one_line, osteogate
@@ -83,6 +85,24 @@ def test_what_is_no_data_or_no_model_is_said_in_a_line(tmp_path: Path) -> None:
         assert said in one_line(done)
         assert done.stdout == ""
     assert not (tmp_path / "home" / "mlflow.db").exists()  # asking makes no registry
+
+
+def test_data_of_one_name_and_two_models_share_no_folder(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, tmp_path / "home")
+    for name, version in (("a", "0123456789abcdef"), ("b", "fedcba9876543210")):
+        make_store(tmp_path / name / "crops", patients=10, offsets_mm=(0.0,), data_version=version)
+    folders = [
+        default_folder(tmp_path / name / "crops", workspace, weights * 8)
+        for name in ("a", "b")
+        for weights in ("11223344", "55667788")
+    ]
+    assert [folder.name for folder in folders] == [
+        "crops-01234567-11223344",
+        "crops-01234567-55667788",
+        "crops-fedcba98-11223344",
+        "crops-fedcba98-55667788",
+    ]
+    assert {folder.parent for folder in folders} == {tmp_path / "home" / "evaluations"}
 
 
 @pytest.mark.long
