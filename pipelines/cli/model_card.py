@@ -18,13 +18,15 @@ def model_card(
     policy: Annotated[
         str | None, typer.Option(help="Gate policy that a changed model must meet; default: params.yaml's.")
     ] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="HTML file to write.")] = Path("model_card.html"),
+    out: Annotated[Path, typer.Option("-o", "--out", dir_okay=False, help="HTML file to write.")] = Path(
+        "model_card.html"
+    ),
 ) -> None:
     """Write the model card from an evaluation, with the change control page; no number is made up for it."""
     from components.gate_promotion.policy import GateParams
     from models.artefact import read_card
     from models.decision import read_rules
-    from models.errors import InputError
+    from models.errors import InputError, ParameterError
     from models.evaluation.report_file import read_report
     from models.model_card.render import render_card
     from models.model_card.training_facts import training_facts
@@ -32,6 +34,8 @@ def model_card(
     from pipelines.policy_demands import acceptance
     from pipelines.workspace import Workspace
 
+    if not out.resolve().parent.is_dir():
+        raise ParameterError(f"--out {out}: its folder does not exist; name a file in one that does")
     workspace = Workspace.find()
     folder = evaluation or workspace.runs / "latest" / "evaluate"
     report = read_report(folder / "report.json")
@@ -41,10 +45,16 @@ def model_card(
             f"{folder}: of weights {report.model.weights_sha256[:12]}, but the model folder holds "
             f"{card.weights_sha256[:12]}; name the model that was evaluated (--model)"
         )
+    rules = read_rules(folder / "decision.json")
+    if rules.versions.model != report.model.weights_sha256:
+        raise InputError(
+            f"{folder / 'decision.json'}: frozen for weights {rules.versions.model[:12]}, but report.json beside it "
+            f"is of {report.model.weights_sha256[:12]}; evaluate anew"
+        )
     gate = load_section(workspace.params_file, "gate", GateParams)
     page = render_card(
         report,
-        read_rules(folder / "decision.json"),
+        rules,
         training_facts(card),
         acceptance(gate, policy or gate.default_policy, report),
     )
