@@ -26,7 +26,7 @@ app = typer.Typer(
         "Bone density from the CT a hospital already has: who should get a DXA scan. Research use only; does not "
         "rule out low bone density.\n\nExit codes: 0 done, 1 internal error, 2 usage or parameters, 3 input refused, "
         "4 gate not passed (--require-promotion), 5 a service is not there, 6 drift found (--fail-on-drift), "
-        "130 interrupted."
+        "7 bounds of a study not met (--fail-on-unmet), 130 interrupted."
     ),
 )
 

@@ -22,6 +22,9 @@ app = typer.Typer(
 
 Out = Annotated[Path, typer.Option(help="Folder of the study: cohorts, models, study.html, study.json.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes that simulate; default: one a core.")]
+FailOnUnmet = Annotated[
+    bool, typer.Option("--fail-on-unmet", help="Exit 7 when a bound is not met or was not judged.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -47,11 +50,17 @@ def run(
         typer.Option("--vendors/--no-vendors", help="Leave each vendor out in turn: one more training each."),
     ] = True,
     workers: Workers = None,
+    fail_on_unmet: FailOnUnmet = False,
     json_output: Json = False,
 ) -> None:
-    """Train once, freeze on calibration patients, judge each test seed against what the model must show."""
+    """Train once, freeze on calibration patients, judge each test seed against what the model must show.
+
+    The exit code is 0 whether bounds are met or not, unless --fail-on-unmet is given. With --no-vendors the bounds
+    on vendors are not judged.
+    """
     from pipelines.study.plan import study_plan
     from pipelines.study.run import run_study
+    from pipelines.study.unmet import refuse_unmet
     from pipelines.workspace import Workspace
 
     workspace = Workspace.find()
@@ -76,6 +85,8 @@ def run(
         look_log=workspace.look_log,
     )
     _say(result, out, json_output)
+    if fail_on_unmet:
+        refuse_unmet(result)
 
 
 @app.command()
@@ -114,9 +125,14 @@ def leave_one_vendor_out(
     ],
     out: Out,
     profile: Profile = None,
+    fail_on_unmet: FailOnUnmet = False,
     json_output: Json = False,
 ) -> None:
-    """One training a vendor without that vendor, judged on its test patients beside the model that saw all."""
+    """One training a vendor without that vendor, judged on its test patients beside the model that saw all.
+
+    The exit code is 0 whether bounds are met or not, unless --fail-on-unmet is given.
+    """
+    from pipelines.study.unmet import refuse_unmet
     from pipelines.study.vendor_study import run_vendors_left_out
     from pipelines.workspace import Workspace
 
@@ -131,6 +147,8 @@ def leave_one_vendor_out(
         look_log=workspace.look_log,
     )
     _say(result, out, json_output)
+    if fail_on_unmet:
+        refuse_unmet(result)
 
 
 def _console():  # type: ignore[no-untyped-def]

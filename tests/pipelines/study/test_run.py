@@ -16,6 +16,7 @@ from pipelines.study.judged import PatientsSharedError
 from pipelines.study.page import FACTS, PAGE
 from pipelines.study.run import run_study
 from pipelines.study.study_file import StudyResult
+from pipelines.study.unmet import RequirementsUnmetError, refuse_unmet
 from tests.pipelines.study.conftest import Study, other_training, quiet
 
 
@@ -79,7 +80,32 @@ def test_the_ceiling_is_there_and_is_hard_to_beat(result: StudyResult) -> None:
 
 def test_without_vendors_left_out_the_study_is_not_met(result: StudyResult) -> None:
     assert result.met is False
+    with pytest.raises(RequirementsUnmetError, match="leaving a vendor out was not judged") as failure:
+        refuse_unmet(result)
+    assert failure.value.exit_code == 7
+    refuse_unmet(result.model_copy(update={"met": True}))
     assert result.left_out == ()
+
+
+def test_a_study_interrupted_while_vendors_are_left_out_has_a_page(
+    tiny_study: Study, result: StudyResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*words: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    page, facts = tiny_study.out / PAGE, tiny_study.out / FACTS
+    kept = {file: file.read_bytes() for file in (page, facts)}
+    for file in kept:
+        file.unlink()
+    monkeypatch.setattr("pipelines.study.run.leave_vendor_out", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(tiny_study.plan, tiny_study.out, console=quiet())
+    told = StudyResult.model_validate_json(facts.read_text())
+    assert told.met is None
+    assert told.tests[0].metrics == result.tests[0].metrics
+    assert "leaving a vendor out was not judged" in page.read_text()
+    for file, whole in kept.items():
+        file.write_bytes(whole)
 
 
 def test_the_page_is_self_contained_and_says_what_it_was_measured_on(
