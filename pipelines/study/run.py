@@ -55,7 +55,9 @@ def run_study(
     """
     with study_folder(out):
         if vendors:  # a plan that leaves nobody to judge ends here, not after its training
-            planned = [planned_people(test) for test in plan.tests.values()] or [planned_people(plan.training)]
+            planned = [planned_people(test) for test in plan.tests.values()] or [
+                planned_people(plan.training)
+            ]
             leavable(planned_people(plan.training), planned)
         folder = out / "cohorts"
         training = _cohort(plan.training, folder / "training", "training cohort", console, workers)
@@ -71,10 +73,15 @@ def run_study(
         if plan.calibration is None:
             cohorts, tests = {PAPER_TEST: training}, {PAPER_TEST: training.store}
         else:
-            cohorts, tests = {**cohorts, **of_tests}, {name: cohort.store for name, cohort in of_tests.items()}
+            cohorts, tests = (
+                {**cohorts, **of_tests},
+                {name: cohort.store for name, cohort in of_tests.items()},
+            )
         to_leave_out = vendors_of(training.store, list(tests.values())) if vendors else ()
         frozen_on = cohorts["calibration"].store if plan.calibration is not None else None
-        model = trained(training.store, plan.train, out / "model", "train", console, commit, frozen_on=frozen_on)
+        model = trained(
+            training.store, plan.train, out / "model", "train", console, commit, frozen_on=frozen_on
+        )
         if plan.calibration is None:
             judged = _within_one(plan, training, model, out, console, look_log)
         else:
