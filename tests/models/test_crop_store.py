@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -79,7 +80,7 @@ def test_pixels_of_another_shape_or_type(store: Path, shape: tuple[int, ...], ki
         ("pixel_spacing_mm", np.inf, "the first is row 3 with inf"),
     ],
 )
-def test_values_that_no_crop_has(store: Path, column: str, value: object, words: str) -> None:
+def test_values_that_no_crop_has(store: Path, column: str, value: Any, words: str) -> None:
     index = pd.read_parquet(store / "index.parquet")
     index.loc[[3, 7], column] = value
     index.to_parquet(store / "index.parquet", index=False)
@@ -90,14 +91,14 @@ def test_values_that_no_crop_has(store: Path, column: str, value: object, words:
 
 @pytest.mark.parametrize("column", ["age_years", "kvp", "tbs"])
 @pytest.mark.parametrize("values", ["sixty", True])
-def test_a_column_of_numbers_that_holds_none(store: Path, column: str, values: object) -> None:
+def test_a_column_of_numbers_that_holds_none(store: Path, column: str, values: Any) -> None:
     index = pd.read_parquet(store / "index.parquet").assign(**{column: values})
     index.to_parquet(store / "index.parquet", index=False)
     assert f"column {column}: found {index[column].dtype}; accepted: numbers (float64)" in refusal(store)
 
 
 @pytest.mark.parametrize(("column", "value"), [("vendor", 7), ("sex", 1.0), ("patient", [["a"]] * 16)])
-def test_a_column_of_texts_that_holds_none(store: Path, column: str, value: object) -> None:
+def test_a_column_of_texts_that_holds_none(store: Path, column: str, value: Any) -> None:
     index = pd.read_parquet(store / "index.parquet").assign(**{column: value})
     index.to_parquet(store / "index.parquet", index=False)
     assert f"column {column}: 16 rows are wrong, the first is row 0 with " in refusal(store)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from models.crop_store import CropGeometry
 from models.errors import ParameterError
 from models.params import load_section, read_params_file, with_profile
 from models.train_params import TrainParams
@@ -99,7 +100,14 @@ def test_paper_is_the_papers_protocol() -> None:
     assert {name: split[name] for name in ("train", "validation", "calibration", "test")} == {
         "train": 280, "validation": 35, "calibration": 35, "test": 52,
     }  # fmt: skip
-    assert paper["prepare"]["geometry"] == {**own["prepare"]["geometry"], "pixels": 224}
+    geometry = CropGeometry.model_validate(paper["prepare"]["geometry"])
+    field = load_section(PARAMS, "train", TrainParams, "paper").network(geometry).field
+    assert field.pixels == geometry.pixels == 224  # all that is stored is seen
+    assert field.size_mm == own["train"]["field_of_view_mm"]
+    shape = {"pixels", "size_mm", "centre_shift_mm"}
+    assert {name: value for name, value in paper["prepare"]["geometry"].items() if name not in shape} == {
+        name: value for name, value in own["prepare"]["geometry"].items() if name not in shape
+    }
     assert paper["train"]["arch"] == "resnet50"
 
 
