@@ -56,7 +56,7 @@ def _correlations(result: StudyResult) -> Figure:
         axes.set_ylim(len(result.tests) - 0.5, -0.5)
         axes.grid(axis="x", color="#e3e3e3")
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
     return figure
 
 
