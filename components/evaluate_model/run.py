@@ -155,17 +155,21 @@ def look_at_store(log: Path | None, store: CropStore, model: LoadedModel) -> int
 
 
 def try_folder(out: Path) -> None:
-    """Make the folder and write into it, before a look that would come to nothing is counted.
+    """Make the folder and write into it, before a look that would come to nothing is counted; nothing is left.
 
     Raises
     ------
     EvaluationWriteError
         It cannot be made or written.
     """
+    figures = out / "figures"
+    made = [folder for folder in (figures, out) if not folder.exists()]
     try:
-        (out / "figures").mkdir(parents=True, exist_ok=True)
+        figures.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out) as file:
             file.write(b"\0")
+        for folder in made:
+            folder.rmdir()
     except OSError as error:
         raise EvaluationWriteError(
             f"{out}: no evaluation can be written ({error.strerror}), so none was made; name another folder"

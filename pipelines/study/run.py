@@ -53,12 +53,10 @@ def run_study(
     OsteoGateError
         From any stage, each with what to do.
     """
+    if vendors:  # a plan that leaves nobody to judge ends here, not after its training
+        planned = [planned_people(test) for test in plan.tests.values()] or [planned_people(plan.training)]
+        leavable(planned_people(plan.training), planned)
     with study_folder(out):
-        if vendors:  # a plan that leaves nobody to judge ends here, not after its training
-            planned = [planned_people(test) for test in plan.tests.values()] or [
-                planned_people(plan.training)
-            ]
-            leavable(planned_people(plan.training), planned)
         folder = out / "cohorts"
         training = _cohort(plan.training, folder / "training", "training cohort", console, workers)
         cohorts = {"training": training}
