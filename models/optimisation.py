@@ -31,6 +31,11 @@ class Optimisation:
         self, network: BoneNet, params: TrainParams, steps: int, device: torch.device, processes: Processes
     ) -> None:
         self.network, self.params, self.device, self.processes = network, params, device, processes
+        for module in network.modules():
+            if (
+                isinstance(module, nn.BatchNorm2d) and params.micro_batches > 1
+            ):  # by step, however many micro-batches pass in it
+                module.momentum = 1 - (1 - params.bn_momentum) ** (1 / params.micro_batches)
         self.averaged = AveragedWeights(network, params.ema_decay)
         self.parallel = processes.parallel(_Standardised(network))
         self.optimizer = torch.optim.AdamW(
