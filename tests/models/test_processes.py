@@ -156,7 +156,12 @@ def test_torchrun_ends_where_one_process_does_and_the_main_one_alone_speaks(tmp_
     store = make_store(tmp_path / "crops", patients=160, pixels=24, offsets_mm=(0.0,))
     document = yaml.safe_load((ROOT / "params.yaml").read_text())
     document["train"] |= {"arch": "resnet18", "epochs": 10, "batch": 48, "threads": 1, "device": "cpu"}
-    document["train"] |= {"precision": "fp32", "dropout": 0.0, "patience": 10, "augmentation": NONE.model_dump()}
+    document["train"] |= {
+        "precision": "fp32",
+        "dropout": 0.0,
+        "patience": 10,
+        "augmentation": NONE.model_dump(),
+    }
     for name, parts in {"one": 2, "two": 1}.items():
         document["train"]["micro_batches"] = parts
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(document))
