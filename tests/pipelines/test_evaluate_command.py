@@ -46,7 +46,8 @@ def _cohort(folder: Path) -> Path:
         patient = f"PAT-{number}"
         table = "level,x_mm,y_mm,z_mm\n" + "".join(f"{name},0,0,{z}\n" for name, z in LEVELS_Z_MM.items())
         (folder / "levels" / f"{patient}.csv").write_text(table)
-        hu = (40 + 20 * number + 10 * rng.standard_normal((60, 80, 80))).astype(np.int16)
+        hu = (50 + 10 * rng.standard_normal((60, 80, 80))).astype(np.int16)
+        hu[:, 25:55, 25:55] += 20 * (number + 1)  # bone is brighter, the soft tissue about it is not
         vendor = {"Manufacturer": "ACME"} if number == PATIENTS + 1 else {}
         make_series(
             folder / "series" / patient,
