@@ -18,6 +18,7 @@ from models.errors import InputError, OsteoGateError, ParameterError
 from models.network import BoneNet
 from models.network_config import NetworkConfig
 from models.params import Section
+from models.replace_folder import replace_folder
 from models.training import TrainedModel
 from models.write_failure import unwritten
 
@@ -110,10 +111,7 @@ def save_model(model: TrainedModel, folder: Path, *, git_commit: str | None) -> 
         As `refuse_model_target`.
     """
     refuse_model_target(folder)
-    partial, retired = (
-        folder.with_name(f".{folder.name}.partial"),
-        folder.with_name(f".{folder.name}.retired"),
-    )
+    partial = folder.with_name(f".{folder.name}.partial")
     network = model.network
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -140,11 +138,7 @@ def save_model(model: TrainedModel, folder: Path, *, git_commit: str | None) -> 
         (partial / CARD_FILE).write_text(card.model_dump_json(indent=2))
         history = [record.model_dump() for record in model.history]
         (partial / HISTORY_FILE).write_text(json.dumps(history, indent=2))
-        shutil.rmtree(retired, ignore_errors=True)
-        if folder.exists():
-            folder.rename(retired)
-        partial.rename(folder)
-        shutil.rmtree(retired, ignore_errors=True)
+        replace_folder(partial, folder)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise ModelWriteError(f"{folder}: model not written {unwritten(error)}") from error

@@ -26,6 +26,8 @@ from pydantic import ValidationError
 from models.crop_index import index_fault
 from models.errors import InputError, OsteoGateError
 from models.params import Section
+from models.replace_folder import replace_folder
+from models.write_failure import unwritten
 
 SCHEMA_VERSION = 2  # 2: kernel_class and noise_hu
 
@@ -201,13 +203,7 @@ class CropStoreWriter:
             data_kind=self.data_kind,
         )
         (self.partial / "store.json").write_text(header_model.model_dump_json(indent=2))
-        retired = self.folder.with_name(f".{self.folder.name}.retired")
-        if retired.exists():
-            shutil.rmtree(retired)
-        if self.folder.exists():
-            self.folder.rename(retired)
-        self.partial.rename(self.folder)
-        shutil.rmtree(retired, ignore_errors=True)
+        replace_folder(self.partial, self.folder)
 
     def _abandon(self) -> None:
         if hasattr(self, "_file"):
@@ -217,9 +213,7 @@ class CropStoreWriter:
         shutil.rmtree(self.partial, ignore_errors=True)
 
     def _write_error(self, error: OSError) -> CropStoreWriteError:
-        return CropStoreWriteError(
-            f"{self.folder}: crop store not written ({error.strerror}); free disk space, run again"
-        )
+        return CropStoreWriteError(f"{self.folder}: crop store not written {unwritten(error)}")
 
 
 def open_crop_store(folder: Path) -> CropStore:
@@ -240,7 +234,7 @@ def open_crop_store(folder: Path) -> CropStore:
             )
         header = StoreHeader.model_validate(document)
         hu = np.lib.format.open_memmap(folder / "hu.npy", mode="r")
-        index = pd.read_parquet(folder / "index.parquet")
+        index = pd.read_parquet(folder / "index.parquet").reset_index(drop=True)  # rows are crops by position
     except (OSError, EOFError, ValueError, OverflowError, ValidationError, AttributeError) as error:
         raise CropStoreError(f"{folder}: not a crop store ({' '.join(str(error).split())})") from error
     crop = (header.geometry.slices, header.geometry.pixels, header.geometry.pixels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # the last is a limit on what one file may take
 
 
 def unwritten(error: OSError) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from models.alone_in import alone_in
 from models.errors import OsteoGateError, ParameterError
+from models.replace_folder import replace_folder
 from models.write_failure import unwritten
 
 RECIPE = "recipe.json"  # of a partial folder only
@@ -72,7 +73,7 @@ def whole_folder(out: Path, *, patients: int, seed: int, recipe: str) -> Iterato
             _open(work, recipe)
             yield work
             (work / RECIPE).unlink()
-            _put_in_place(work, out)
+            replace_folder(work, out)
     except OSError as error:
         raise CohortWriteError(f"{out}: cohort not written {unwritten(error)}") from error
 
@@ -86,12 +87,3 @@ def _open(work: Path, recipe: str) -> None:
             else:
                 path.unlink()
     marker.write_text(recipe)
-
-
-def _put_in_place(work: Path, out: Path) -> None:
-    retired = out.with_name(f".{out.name}.retired")
-    shutil.rmtree(retired, ignore_errors=True)
-    if out.exists():
-        out.rename(retired)
-    work.rename(out)
-    shutil.rmtree(retired, ignore_errors=True)

@@ -42,6 +42,7 @@ from components.validate_dicom.tables import (
 )
 from components.validate_dicom.validation import Finding, TableFindings, Validation
 from models.errors import InputError
+from models.replace_folder import replace_folder
 
 log = structlog.get_logger()
 
@@ -214,9 +215,4 @@ def _write(
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    beside.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    replace_folder(beside, out)

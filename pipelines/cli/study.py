@@ -10,7 +10,9 @@ import typer
 from pipelines.cli.profile import Profile
 
 if TYPE_CHECKING:
+    from pipelines.study.plan import StudyPlan
     from pipelines.study.study_file import StudyResult
+    from pipelines.workspace import Workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,7 +61,6 @@ def run(
     on vendors are not judged.
     """
     from pipelines.study.plan import study_plan
-    from pipelines.study.run import run_study
     from pipelines.study.unmet import refuse_unmet
     from pipelines.workspace import Workspace
 
@@ -75,15 +76,7 @@ def run(
         train_seed=train_seed,
         calibration_seed=calibration_seed,
     )
-    result = run_study(
-        plan,
-        out,
-        console=_console(),
-        workers=workers,
-        vendors=vendors,
-        commit=_commit(workspace.root),
-        look_log=workspace.look_log,
-    )
+    result = _run(plan, out, workspace, workers=workers, vendors=vendors)
     _say(result, out, json_output)
     if fail_on_unmet:
         refuse_unmet(result)
@@ -101,20 +94,11 @@ def paper(
 ) -> None:
     """The paper's own protocol (402 patients, 280/70/52) on phantoms, beside the paper's table."""
     from pipelines.study.plan import paper_plan
-    from pipelines.study.run import run_study
     from pipelines.workspace import Workspace
 
     workspace = Workspace.find()
     plan = paper_plan(workspace.params_file, profile)
-    result = run_study(
-        plan,
-        out,
-        console=_console(),
-        workers=workers,
-        vendors=vendors,
-        commit=_commit(workspace.root),
-        look_log=workspace.look_log,
-    )
+    result = _run(plan, out, workspace, workers=workers, vendors=vendors)
     _say(result, out, json_output)
 
 
@@ -149,6 +133,22 @@ def leave_one_vendor_out(
     _say(result, out, json_output)
     if fail_on_unmet:
         refuse_unmet(result)
+
+
+def _run(
+    plan: StudyPlan, out: Path, workspace: Workspace, *, workers: int | None, vendors: bool
+) -> StudyResult:
+    from pipelines.study.run import run_study
+
+    return run_study(
+        plan,
+        out,
+        console=_console(),
+        workers=workers,
+        vendors=vendors,
+        commit=_commit(workspace.root),
+        look_log=workspace.look_log,
+    )
 
 
 def _console():  # type: ignore[no-untyped-def]

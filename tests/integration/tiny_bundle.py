@@ -17,6 +17,7 @@ from models.artefact import ModelCard
 from models.crop_store import CropGeometry
 from models.network_config import NetworkConfig
 from models.train_params import TrainParams
+from tests.decision_document import RULES
 
 SLICES, PIXELS = 3, 8
 
@@ -72,35 +73,9 @@ def write_bundle(folder: Path, slope: float, **graph: object) -> Path:
     folder.mkdir(parents=True)
     onnx.save(tiny_graph(slope, **graph), folder / "model.onnx")  # type: ignore[arg-type]
     rules = {
-        "schema_version": 1,
-        "data_kind": "simulated",
-        "cutoffs": {"osteopenia_bmd_g_cm2": 0.9, "osteoporosis_bmd_g_cm2": 0.8, "impaired_tbs": 1.3},
+        **RULES,
         "flag_on": ["osteoporosis"],
-        "bmd_half_width_g_cm2": 0.1,
-        "tbs_half_width": 0.1,
-        "interval_coverage": 0.9,
-        "reference": {
-            "name": "test",
-            "peak_g_cm2": 1.047,
-            "sd_g_cm2": 0.11,
-            "osteopenia_t": -1.0,
-            "osteoporosis_t": -2.5,
-            "tbs_impaired_below": 1.31,
-        },
-        "geometry": {
-            "pixels": PIXELS,
-            "size_mm": 64.0,
-            "slices": SLICES,
-            "slice_spacing_mm": 2.0,
-            "centre_shift_mm": 6.0,
-        },
-        "versions": {"data": "d", "code": "c", "params": "p", "model": "m"},
-        "vendors": ["GE"],
-        "kvp_minimum": 80.0,
-        "kvp_maximum": 140.0,
-        "minimum_age_years": 30.0,
-        "z_score_under_years": 50.0,
-        "minimum_levels": 2,
+        "geometry": {**RULES["geometry"], "pixels": PIXELS, "slices": SLICES},
     }
     (folder / "decision.json").write_text(json.dumps(rules))
     shutil.copyfile(Path(models.decision.__file__), folder / "decision.py")

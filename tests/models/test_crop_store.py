@@ -108,3 +108,11 @@ def test_whole_numbers_and_a_missing_kernel_are_accepted(store: Path) -> None:
     index = pd.read_parquet(store / "index.parquet").assign(kvp=120, kernel=None, bmi_kg_m2=np.nan)
     index.to_parquet(store / "index.parquet", index=False)
     assert len(open_crop_store(store).index) == 16
+
+
+def test_row_labels_of_the_writers_own_are_not_taken_for_positions(store: Path) -> None:
+    index = pd.read_parquet(store / "index.parquet")
+    index.set_axis(range(len(index), 0, -1)).to_parquet(store / "index.parquet")
+    found = open_crop_store(store).index
+    assert list(found.index) == list(range(len(index)))
+    assert (found["patient"].to_numpy() == index["patient"].to_numpy()).all()

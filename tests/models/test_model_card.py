@@ -5,22 +5,15 @@ from __future__ import annotations
 import json
 import re
 from importlib import resources
-from pathlib import Path
 
 import pytest
 
 from components.gate_promotion.policy import GateParams
-from models.bone_reference import ScalesParams
-from models.crop_store import CropGeometry
-from models.decision import Versions
 from models.errors import ParameterError
-from models.evaluation.answers import DataIdentity
 from models.evaluation.metric import Metric
 from models.evaluation.plain_words import plain_words
-from models.evaluation.report import Evaluation, evaluate
-from models.evaluation.report_file import ModelIdentity
+from models.evaluation.report import Evaluation
 from models.evaluation.saliency_facts import SaliencyFacts, Seen
-from models.evaluation.settings import EvaluateParams
 from models.model_card.render import render_card
 from models.model_card.training_facts import TrainingFacts
 from models.params import load_section
@@ -28,10 +21,8 @@ from pipelines.policy_demands import acceptance
 from tests import simulated_predictions as simulated
 from tests.html_tables import tables_and_prose
 from tests.page_tables import agrees, cells
+from tests.small_evaluation import PARAMS_FILE, evaluated
 
-PARAMS_FILE = Path(__file__).resolve().parents[2] / "params.yaml"
-SCALES = load_section(PARAMS_FILE, "scales", ScalesParams)
-PARAMS = load_section(PARAMS_FILE, "evaluate", EvaluateParams).model_copy(update={"bootstrap_draws": 100})
 GATE = load_section(PARAMS_FILE, "gate", GateParams)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 TRAINING = TrainingFacts(
@@ -60,19 +51,7 @@ SALIENCY = SaliencyFacts(
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    return evaluate(
-        simulated.crops(1, simulated.of_quality(0.87, 0.55)),
-        data=DataIdentity(
-            "simulated",
-            "v1",
-            CropGeometry(pixels=96, size_mm=64.0, slices=3, slice_spacing_mm=2.0, centre_shift_mm=6.0),
-        ),
-        model=ModelIdentity(weights_sha256="a" * 64, version="aaaaaaaaaaaa"),
-        versions=Versions("v1", "c", "p", "m"),
-        scales=SCALES,
-        params=PARAMS,
-        test_looks=7,
-    )
+    return evaluated(simulated.crops(1, simulated.of_quality(0.87, 0.55)), test_looks=7)
 
 
 def _card(evaluation: Evaluation, policy: str | None = "production") -> str:

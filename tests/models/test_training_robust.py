@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,50 +21,12 @@ from models.dataset import CropDataset
 from models.errors import ParameterError
 from models.network import BoneNet
 from models.optimisation import Optimisation
-from models.processes import SINGLE, Processes
-from models.train_params import AugmentationParams, TrainParams
+from models.processes import Processes
 from models.training import TrainingDivergedError, fit
-from models.training_run import Step, TrainingRun
-from tests.crop_store_factory import make_store
+from tests.small_training import QUICK, prepared, with_
 
 ROOT = Path(__file__).resolve().parents[2]
-ALL_ON = AugmentationParams(centre_jitter_mm=3.0, rotation_deg=5.0, blur_mm=0.5)
-QUICK = TrainParams(
-    arch="resnet18",
-    epochs=3,
-    batch=16,
-    threads=1,
-    checkpoint_every=1,
-    learning_rate=3e-4,
-    augmentation=ALL_ON,
-)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> CropStore:
-    return make_store(tmp_path_factory.mktemp("store") / "crops", patients=10, pixels=24, offsets_mm=(0.0,))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def with_(**values: object) -> TrainParams:
-    return QUICK.model_copy(update=values)
-
-
-def prepared(store: CropStore, params: TrainParams, processes: Processes = SINGLE) -> TrainingRun:
-    train, validation = CropDataset(store, ("train",)), CropDataset(store, ("validation",), middle_only=True)
-    return TrainingRun(store, params, train, validation, torch.device("cpu"), processes, None)
-
-
-def one_step(run: TrainingRun) -> Step:
-    batch = next(run.train.shuffled(run.params.batch, 0, 1))
-    return run._step(1, batch, torch.Generator().manual_seed(0))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 KILLED = """
@@ -89,17 +50,17 @@ fit(open_crop_store(Path(sys.argv[1])), params, reporter=Slow(), checkpoint=Path
 
 
 def test_killed_in_the_middle_of_an_epoch_it_ends_as_if_it_never_was(
-    store: CropStore, tmp_path: Path
+    small_store: CropStore, tmp_path: Path
 ) -> None:
     """kill -9 after the first of two steps of epoch 3, everything random on; then `resume`: bit for bit."""
     checkpoint, marker = tmp_path / "state.pt", tmp_path / "in-epoch-3"
-    folder = Path(str(store.hu.filename)).parent  # type: ignore[attr-defined]
+    folder = Path(str(small_store.hu.filename)).parent  # type: ignore[attr-defined]
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(folder), QUICK.model_dump_json(), str(checkpoint), str(marker)],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    whole = fit(store, QUICK)
+    whole = fit(small_store, QUICK)
     deadline = time.monotonic() + 240
     while not marker.exists():
         assert process.poll() is None, "the training ended before it could be killed"
@@ -117,7 +78,7 @@ def test_killed_in_the_middle_of_an_epoch_it_ends_as_if_it_never_was(
 
         def epoch(self, record: object) -> None: ...
 
-    resumed = fit(store, QUICK, reporter=Listener(), checkpoint=checkpoint, resume=True)
+    resumed = fit(small_store, QUICK, reporter=Listener(), checkpoint=checkpoint, resume=True)
     assert epochs == [3, 3], "the epoch that was cut short is trained again, the others are not"
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
@@ -134,37 +95,39 @@ def test_killed_in_the_middle_of_an_epoch_it_ends_as_if_it_never_was(
         ({"arch": "resnet50"}, r"of another architecture \(arch resnet18, here resnet50\)"),
         ({"learning_rate": 1e-3}, r"of other train parameters \(learning_rate 0\.0003, here 0\.001\)"),
         (
-            {"augmentation": ALL_ON.model_copy(update={"blur_mm": 0.1})},
+            {"augmentation": QUICK.augmentation.model_copy(update={"blur_mm": 0.1})},
             r"of other train parameters \(augmentation\.blur_mm 0\.5, here 0\.1\)",
         ),
     ],
 )
 def test_a_checkpoint_of_another_training_is_refused_with_the_reason(
-    store: CropStore, tmp_path: Path, change: dict[str, object], said: str
+    small_store: CropStore, tmp_path: Path, change: dict[str, object], said: str
 ) -> None:
     checkpoint = tmp_path / "state.pt"
-    run = prepared(store, QUICK)
+    run = prepared(small_store, QUICK)
     save_checkpoint(checkpoint, run.state())
     with pytest.raises(CheckpointError, match=said) as caught:
-        fit(store, with_(**change), checkpoint=checkpoint, resume=True)
+        fit(small_store, with_(**change), checkpoint=checkpoint, resume=True)
     assert "\n" not in str(caught.value)
 
 
-def test_a_checkpoint_of_other_data_or_processes_is_refused(store: CropStore, tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_data_or_processes_is_refused(small_store: CropStore, tmp_path: Path) -> None:
     checkpoint = tmp_path / "state.pt"
-    save_checkpoint(checkpoint, prepared(store, QUICK).state())
-    other = dataclasses.replace(store, index=store.index.assign(tbs=store.index["tbs"] + 0.01))
+    save_checkpoint(checkpoint, prepared(small_store, QUICK).state())
+    other = dataclasses.replace(
+        small_store, index=small_store.index.assign(tbs=small_store.index["tbs"] + 0.01)
+    )
     with pytest.raises(CheckpointError, match=r"of other data \(version synthetic, here synthetic\)"):
         fit(other, QUICK, checkpoint=checkpoint, resume=True)
-    expected = identity(store, QUICK, processes=2)
+    expected = identity(small_store, QUICK, processes=2)
     with pytest.raises(CheckpointError, match=r"of 1 processes \(here 2\)"):
         load_checkpoint(checkpoint, expected)
-    assert load_checkpoint(checkpoint, identity(store, with_(patience=1, threads=2)))
+    assert load_checkpoint(checkpoint, identity(small_store, with_(patience=1, threads=2)))
 
 
 @pytest.mark.parametrize("broken", ["loss", "gradient"])
 def test_what_is_no_number_stops_training_and_its_batch_is_kept(
-    store: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+    small_store: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     """The second step's outputs, or only their gradient, become NaN."""
     standardised, calls = BoneNet.standardised, 0
@@ -185,7 +148,7 @@ def test_what_is_no_number_stops_training_and_its_batch_is_kept(
         TrainingDivergedError,
         match=rf"training: {broken} is nan in epoch 1, batch 2; lower .*kept in (.*npz)",
     ) as caught:
-        fit(store, QUICK, checkpoint=tmp_path / "state.pt")
+        fit(small_store, QUICK, checkpoint=tmp_path / "state.pt")
     assert "\n" not in str(caught.value)
     file = Path(str(caught.value).rpartition("kept in ")[2])
     kept = np.load(file, allow_pickle=False)
@@ -195,15 +158,15 @@ def test_what_is_no_number_stops_training_and_its_batch_is_kept(
     assert (int(kept["epoch"]), int(kept["batch"])) == (1, 2)
     rows = kept["rows"]
     assert len(rows) == 8  # 24 train crops, 16 a batch
-    assert np.array_equal(kept["crops"], store.hu[rows])
+    assert np.array_equal(kept["crops"], small_store.hu[rows])
     assert kept["augmented"].shape == kept["crops"].shape
-    assert kept["labels"] == pytest.approx(store.index.loc[rows, ["bmd_g_cm2", "tbs"]].to_numpy())
-    for patient in store.index["patient"].unique():
+    assert kept["labels"] == pytest.approx(small_store.index.loc[rows, ["bmd_g_cm2", "tbs"]].to_numpy())
+    for patient in small_store.index["patient"].unique():
         assert patient.encode() not in file.read_bytes()
 
 
 def test_a_validation_that_is_never_a_number_is_said(
-    store: CropStore, monkeypatch: pytest.MonkeyPatch
+    small_store: CropStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         BoneNet, "standardised", lambda self, crops, facts: self.deep.bias.expand(len(crops), 2)
@@ -211,75 +174,19 @@ def test_a_validation_that_is_never_a_number_is_said(
     )  # fmt: skip
     monkeypatch.setattr(nn.utils, "clip_grad_norm_", lambda parameters, most: torch.tensor(1.0))
     with pytest.raises(TrainingDivergedError, match="validation loss was never a number in 3 epochs"):
-        fit(store, QUICK)
+        fit(small_store, QUICK)
 
 
-def test_gradients_are_clipped_to_the_asked_norm(store: CropStore) -> None:
-    loose, tight = prepared(store, with_(clip_norm=1e9)), prepared(store, with_(clip_norm=0.01))
-    found = []
-    for run in (loose, tight):
-        torch.manual_seed(0)  # dropout
-        run.network.train()
-        step = one_step(run)
-        gradients = [p.grad for p in run.network.parameters() if p.grad is not None]
-        found.append((float(step.norm), float(torch.stack([g.norm() for g in gradients]).norm())))
-    (before, kept), (same, clipped) = found
-    assert before == pytest.approx(kept, rel=1e-4)
-    assert same == pytest.approx(before, rel=1e-4), "the norm before clipping is what is reported"
-    assert before > 0.01
-    assert clipped == pytest.approx(0.01, rel=1e-3)
-
-
-@pytest.mark.parametrize(("name", "row"), [("bmd_weight", 0), ("tbs_weight", 1)])
-def test_a_target_of_no_weight_teaches_nothing(store: CropStore, name: str, row: int) -> None:
-    run = prepared(store, with_(**{name: 0.0}))
-    run.network.train()
-    one_step(run)
-    for head in (run.network.deep, run.network.shallow):
-        assert head.weight.grad is not None
-        assert (head.weight.grad[row] == 0).all()
-        assert (head.weight.grad[1 - row] != 0).any()
-
-
-def test_the_loss_is_the_weighted_sum_of_the_two_targets(store: CropStore) -> None:
-    losses = {}
-    for weights in ((1.0, 0.0), (0.0, 1.0), (3.0, 0.5)):
-        run = prepared(
-            store, with_(bmd_weight=weights[0], tbs_weight=weights[1], precision="fp32", dropout=0.0)
-        )
-        run.network.train()
-        losses[weights] = float(one_step(run).loss)
-    assert losses[3.0, 0.5] == pytest.approx(3 * losses[1.0, 0.0] + 0.5 * losses[0.0, 1.0], rel=1e-5)
-
-
-@pytest.mark.parametrize(("precision", "kind"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
-def test_convolutions_run_in_the_asked_precision_and_weights_stay_fp32(
-    store: CropStore, precision: str, kind: torch.dtype
-) -> None:
-    run = prepared(store, with_(precision=precision))
-    seen: list[torch.dtype] = []
-    convolution = run.network.backbone.get_submodule("layer1.0.conv1")
-    convolution.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
-    run.network.train()
-    step = one_step(run)
-    assert seen == [kind]
-    assert step.loss.dtype == torch.float32
-    assert {p.dtype for p in run.network.parameters()} == {torch.float32}
-    assert {p.grad.dtype for p in run.network.parameters() if p.grad is not None} == {torch.float32}
-    floats = {value.dtype for value in run.optimisation.averaged.shadow.values() if value.is_floating_point()}
-    assert floats == {torch.float32}
-
-
-def test_a_batch_that_cannot_be_shared_is_refused(store: CropStore) -> None:
+def test_a_batch_that_cannot_be_shared_is_refused(small_store: CropStore) -> None:
     with pytest.raises(
         ParameterError,
         match=r"train\.batch: 16 crops for 9 processes of 1 micro-batches; accepted: at least 18",
     ):
-        fit(store, QUICK, processes=Processes(0, 9, torch.device("cpu")))
+        fit(small_store, QUICK, processes=Processes(0, 9, torch.device("cpu")))
 
 
-def test_the_parts_of_an_epoch_are_its_batches(store: CropStore) -> None:
-    dataset = CropDataset(store, ("train",))
+def test_the_parts_of_an_epoch_are_its_batches(small_store: CropStore) -> None:
+    dataset = CropDataset(small_store, ("train",))
     whole = [sorted(batch.rows) for batch in dataset.shuffled(10, 3, 1)]
     parts = [list(dataset.shuffled(10, 3, 1, part=part, parts=2)) for part in (0, 1)]
     assert [sorted([*a.rows, *b.rows]) for a, b in zip(*parts, strict=True)] == whole
@@ -290,11 +197,11 @@ def test_the_parts_of_an_epoch_are_its_batches(store: CropStore) -> None:
 
 
 def test_steps_taken_ahead_as_on_a_gpu_change_no_loss_and_name_the_right_batch(
-    store: CropStore, monkeypatch: pytest.MonkeyPatch
+    small_store: CropStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
     for ahead in (0, 1):
-        run = prepared(store, with_(batch=5))
+        run = prepared(small_store, with_(batch=5))
         run.steps_ahead = ahead
         torch.manual_seed(0)
         run.network.train()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +17,9 @@ import pytest
 import yaml
 
 from models.dxa_columns import DXA_COLUMNS
+from tests.command_line import CT, EXAM, LEVELS_Z_MM, ROOT, one_line, osteogate, python
 from tests.dicom_factory import UID_ROOT, make_series
 
-ROOT = Path(__file__).resolve().parents[2]
-LEVELS_Z_MM = {"L1": -156.0, "L2": -192.0, "L3": -228.0, "L4": -264.0}
-# a CT of 80 x 80 x 180 mm around these levels, and an exam five days after it
-CT = {"slices": 60, "rows": 80, "columns": 80, "pixel_spacing_mm": (1.0, 1.0), "origin_mm": (-40, -40, -300)}
-EXAM = {
-    "exam_date": "2024-01-20", "device": "Hologic Horizon A", "sex": "F", "age_years": "63",
-    "height_cm": "165", "weight_kg": "65", "bmd_l1_l4_g_cm2": "0.95", "tbs_l1_l4": "1.30",
-    **{f"bmd_l{n}_g_cm2": "0.95" for n in range(1, 5)}, **{f"tbs_l{n}": "1.30" for n in range(1, 5)},
-    **{f"invalid_l{n}": "0" for n in range(1, 5)},
-}  # fmt: skip
 # PatientID, which says what is wrong with the patient, and the code it must get
 PLANTED = {
     "EMPTYVALUE": "DXA_VALUE_MISSING",
@@ -41,39 +30,6 @@ PLANTED = {
     "MIXED": "MIXED_SERIES",
     "ACMESCAN": "VENDOR_UNKNOWN",
 }
-
-
-def osteogate(
-    *words: object, home: Path, root: Path = ROOT, timeout_s: float = 120
-) -> subprocess.CompletedProcess[str]:
-    return _python(
-        "-m", "pipelines.cli.main", *words, timeout_s=timeout_s, OSTEOGATE_ROOT=root, OSTEOGATE_HOME=home
-    )
-
-
-def _python(
-    *words: object, timeout_s: float = 120, **environment: object
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *map(str, words)],
-        cwd=ROOT,
-        env={**os.environ, **{name: str(value) for name, value in environment.items()}},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout_s,
-    )
-
-
-def error_lines(done: subprocess.CompletedProcess[str]) -> list[str]:
-    assert "Traceback" not in done.stderr + done.stdout
-    return [line for line in done.stderr.splitlines() if line.startswith("error:")]
-
-
-def one_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = error_lines(done)
-    assert len(lines) == 1, done.stderr
-    return lines[0]
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -289,12 +245,12 @@ def test_a_full_disk_stops_the_crop_store_and_the_old_one_stays(site: Site, tmp_
     identity.mkdir(parents=True)
     shutil.copy(site.out / "intake" / "locations.json", identity)
     words = ("-c", STEP, json.dumps(arguments), json.dumps(artifacts))
-    done = _python(*words, 0)
+    done = python(*words, 0)
     assert done.returncode == 0, done.stderr
     before = content(tmp_path / "store" / "crops")
     assert {"hu.npy", "index.parquet", "store.json"} == set(before)
     crop_bytes = 3 * 96 * 96 * 2
-    done = _python(*words, crop_bytes // 2, OSTEOGATE_STEP_RECORDS=tmp_path / "records")
+    done = python(*words, crop_bytes // 2, OSTEOGATE_STEP_RECORDS=tmp_path / "records")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     said = [line for line in done.stderr.splitlines() if line.startswith("prepare:")]

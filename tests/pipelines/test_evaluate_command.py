@@ -29,9 +29,9 @@ from models.train_params import TrainParams
 from models.training import fit
 from pipelines.cli.evaluate import default_folder
 from pipelines.workspace import Workspace
+from tests.command_line import CT, EXAM, LEVELS_Z_MM, ROOT, one_line, osteogate
 from tests.crop_store_factory import make_store
 from tests.dicom_factory import make_series
-from tests.pipelines.test_bad_input import CT, EXAM, LEVELS_Z_MM, ROOT, one_line, osteogate
 
 PATIENTS = 8
 

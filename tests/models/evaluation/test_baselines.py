@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from models.evaluation.report import Evaluation
-from tests.models.evaluation.conftest import evaluated
+from tests.small_evaluation import evaluated
 
 
 def test_baselines_are_fitted_on_train_patients_only(crops: pd.DataFrame, evaluation: Evaluation) -> None:

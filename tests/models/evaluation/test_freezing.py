@@ -9,7 +9,7 @@ import pandas as pd
 
 from models.decision import outside_validated, read_rules, write_rules
 from models.evaluation.report import Evaluation
-from tests.models.evaluation.conftest import evaluated
+from tests.small_evaluation import evaluated
 
 
 def test_nothing_frozen_depends_on_the_test_patients(crops: pd.DataFrame, evaluation: Evaluation) -> None:

@@ -14,27 +14,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from models.bone_reference import ScalesParams
-from models.crop_store import CropGeometry
-from models.decision import Versions
-from models.evaluation.answers import DataIdentity
 from models.evaluation.figures import CAPTIONS, draw_figures
 from models.evaluation.html import render
 from models.evaluation.metric import Metric
 from models.evaluation.plain_words import plain_words
-from models.evaluation.report import Evaluation, evaluate
-from models.evaluation.report_file import ModelIdentity
+from models.evaluation.report import Evaluation
 from models.evaluation.saliency_facts import SaliencyFacts, Seen
-from models.evaluation.settings import EvaluateParams
-from models.params import load_section
 from tests import simulated_predictions as simulated
 from tests.html_tables import tables_and_prose
 from tests.page_tables import Cell, agrees, cells
+from tests.small_evaluation import SCALES, evaluated
 
-PARAMS_FILE = Path(__file__).resolve().parents[3] / "params.yaml"
-SCALES = load_section(PARAMS_FILE, "scales", ScalesParams)
-PARAMS = load_section(PARAMS_FILE, "evaluate", EvaluateParams).model_copy(update={"bootstrap_draws": 100})
-GEOMETRY = CropGeometry(pixels=96, size_mm=64.0, slices=3, slice_spacing_mm=2.0, centre_shift_mm=6.0)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 STRICT = {"98.75"}  # % confidence of the worst of four vendors: 100 - 5 / 4
 
@@ -58,15 +48,7 @@ SALIENCY = SaliencyFacts(
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    return evaluate(
-        simulated.crops(1, simulated.of_quality(0.87, 0.55)),
-        data=DataIdentity("simulated", "v1", GEOMETRY),
-        model=ModelIdentity(weights_sha256="a" * 64, version="aaaaaaaaaaaa"),
-        versions=Versions("v1", "c", "p", "m"),
-        scales=SCALES,
-        params=PARAMS,
-        test_looks=7,
-    )
+    return evaluated(simulated.crops(1, simulated.of_quality(0.87, 0.55)), test_looks=7)
 
 
 @pytest.fixture(scope="module")

@@ -10,25 +10,17 @@ import pandas as pd
 import pytest
 from statsmodels.api import OLS, add_constant
 
-from models.bone_reference import ScalesParams
-from models.crop_store import CropGeometry
-from models.decision import Versions
-from models.evaluation.answers import DataIdentity
 from models.evaluation.correlation import fisher_interval
 from models.evaluation.flag_counts import flag_counts
 from models.evaluation.html import spoken
 from models.evaluation.metric import Metric
 from models.evaluation.plain_words import brackets, plain_words, whom
-from models.evaluation.report import Evaluation, evaluate
-from models.evaluation.report_file import EvaluationReport, ModelIdentity, Subgroup, read_report
-from models.evaluation.settings import EvaluateParams
-from models.params import load_section
+from models.evaluation.report import Evaluation
+from models.evaluation.report_file import EvaluationReport, Subgroup, read_report
 from tests import simulated_predictions as simulated
 from tests.page_tables import SHARES, sentence_of
+from tests.small_evaluation import evaluated
 
-PARAMS_FILE = Path(__file__).resolve().parents[3] / "params.yaml"
-SCALES = load_section(PARAMS_FILE, "scales", ScalesParams)
-PARAMS = load_section(PARAMS_FILE, "evaluate", EvaluateParams).model_copy(update={"bootstrap_draws": 100})
 COUNTS = simulated.SPLIT_COUNTS | {"test": 80}
 
 
@@ -41,18 +33,7 @@ def _crops() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    return evaluate(
-        _crops(),
-        data=DataIdentity(
-            "simulated",
-            "v1",
-            CropGeometry(pixels=96, size_mm=64.0, slices=3, slice_spacing_mm=2.0, centre_shift_mm=6.0),
-        ),
-        model=ModelIdentity(weights_sha256="a" * 64, version="aaaaaaaaaaaa"),
-        versions=Versions("v1", "c", "p", "m"),
-        scales=SCALES,
-        params=PARAMS,
-    )
+    return evaluated(_crops())
 
 
 @pytest.fixture(scope="module")

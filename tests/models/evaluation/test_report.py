@@ -18,7 +18,7 @@ from models.evaluation.report import Evaluation, TestSetEmptyError
 from models.evaluation.report_file import write_report
 from models.evaluation.tables import PredictionTableError, measured_tables
 from tests import simulated_predictions as simulated
-from tests.models.evaluation.conftest import SCALES, evaluated
+from tests.small_evaluation import SCALES, evaluated
 
 
 def test_patient_metrics_are_those_of_level_means_against_the_exam_total(
