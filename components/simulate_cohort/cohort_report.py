@@ -40,6 +40,14 @@ class ComparedStatistic:
     standard_error: float
     inside: bool | None
 
+    @property
+    def errors_outside(self) -> float | None:
+        """Standard errors by which the value lies outside its band; 0 inside, None where the error is unknown."""
+        beyond = max(self.published.low - self.simulated, self.simulated - self.published.high, 0.0)
+        if not beyond:
+            return 0.0
+        return beyond / self.standard_error if self.standard_error > 0 and math.isfinite(beyond) else None
+
     def document(self) -> dict[str, object]:
         """As JSON: no NaN."""
         known = not math.isnan(self.simulated)
@@ -48,6 +56,7 @@ class ComparedStatistic:
             "simulated": self.simulated if known else None,
             "standard_error": self.standard_error if known else None,
             "inside": self.inside,
+            "errors_outside": self.errors_outside,
         }
 
 
