@@ -44,6 +44,7 @@ COMMANDS = {
     "doctor": "doctor",
     "approve": "approve",
     "reject": "approve",
+    "codes": "codes",
 }
 GROUPS = {"serve": "serve", "dashboard": "dashboard", "cohort": "cohort", "study": "study"}
 
