@@ -40,12 +40,10 @@ def codes_markdown() -> str:
     sections = [INTRODUCTION]
     rows = sorted(code_rows(), key=lambda row: row["code"])
     for basis in Basis:
-        lines = [_line(row) for row in rows if row["basis"] == basis.value]
-        if lines:
-            table = "".join(lines)
-            sections.append(
-                f"## {HEADINGS.get(basis, basis.value.capitalize())}\n\n| code | meaning | what to do |\n|---|---|---|\n{table}"
-            )
+        table = "".join(_line(row) for row in rows if row["basis"] == basis.value)
+        if table:
+            heading = HEADINGS.get(basis, basis.value.capitalize())
+            sections.append(f"## {heading}\n\n| code | meaning | what to do |\n|---|---|---|\n{table}")
     return "\n".join(sections)
 
 
