@@ -75,9 +75,9 @@ lock: setup ## Write requirements.txt from requirements.in and what is installed
 	@(echo "# Full lock of requirements.in (make lock). Plain pins only."; \
 	  $(RUN)/pip freeze --all | grep -v -i -E '^(pip|-e|osteogate)\b' | sed 's/+cpu$$//') > requirements.txt
 
-clean: ## Stop the servers; remove runs, caches and reports (keeps data, environments, the site's key and the count of looks)
+clean: ## Stop the servers; remove runs, caches and reports (keeps data, environments, the site's key, the count of looks, the record of deletions)
 	@if [ -x $(RUN)/osteogate ]; then $(MAKE) --no-print-directory stop; fi
-	@if [ -d .osteogate ]; then find .osteogate -mindepth 1 -maxdepth 1 ! -name keys ! -name test_set_looks.jsonl -exec rm -rf {} +; fi
+	@if [ -d .osteogate ]; then find .osteogate -mindepth 1 -maxdepth 1 ! -name keys ! -name test_set_looks.jsonl ! -name deletions.jsonl -exec rm -rf {} +; fi
 	rm -rf runs build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 clean-all: clean ## Remove data and environments as well

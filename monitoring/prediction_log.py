@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Table, insert, inspect, select
+from sqlalchemy import Table, and_, delete, func, insert, inspect, not_, select, true
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -103,6 +105,71 @@ class PredictionLog:
         joined = PREDICTIONS.join(OUTCOMES, PREDICTIONS.c.study == OUTCOMES.c.study)
         query = select(*columns).select_from(joined).order_by(PREDICTIONS.c.id)
         return self._frame(query, [column.name for column in columns])
+
+    def count_before(self, before: datetime | None) -> int:
+        """Answers older than a moment; all for None."""
+        query = select(func.count()).select_from(PREDICTIONS)
+        if before is not None:
+            query = query.where(PREDICTIONS.c.timestamp < _naive_utc(before))
+        with self._connection() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def count_of(self, studies: Iterable[str]) -> int:
+        """Answers to these studies."""
+        query = select(func.count()).where(PREDICTIONS.c.study.in_(list(studies)))
+        with self._connection() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def moment_after(self, share: float) -> datetime | None:
+        """The time of the first answer after the oldest `share` (0 to 1) of all; None when there is none."""
+        with self._connection() as connection:
+            count = connection.execute(select(func.count()).select_from(PREDICTIONS)).scalar_one()
+            offset = min(ceil(share * count), count - 1)
+            if offset < 0:
+                return None
+            times = select(PREDICTIONS.c.timestamp).order_by(PREDICTIONS.c.timestamp)
+            moment: datetime = connection.execute(times.offset(offset).limit(1)).scalar_one()
+        return moment.replace(tzinfo=UTC)
+
+    def delete(
+        self, *, before: datetime | None = None, studies: Iterable[str] | None = None
+    ) -> tuple[int, int]:
+        """Delete answers older than a moment, or those of some studies, and exams left without an answer.
+
+        Returns
+        -------
+        tuple of int
+            Answers and exams deleted.
+        """
+        if before is None and studies is None:
+            raise ValueError("a moment or studies must be named; a whole log is never deleted")
+        chosen = and_(
+            true() if before is None else PREDICTIONS.c.timestamp < _naive_utc(before),
+            true() if studies is None else PREDICTIONS.c.study.in_(list(studies)),
+        )
+        of_these, of_others = (select(PREDICTIONS.c.study).where(rows) for rows in (chosen, not_(chosen)))
+        exams = delete(OUTCOMES).where(OUTCOMES.c.study.in_(of_these), OUTCOMES.c.study.not_in(of_others))
+        with self._connection(writes=True) as connection:
+            outcomes = connection.execute(exams).rowcount
+            answers = connection.execute(delete(PREDICTIONS).where(chosen)).rowcount
+        if answers or outcomes:
+            self._give_back_space()
+        return int(answers), int(outcomes)
+
+    def _give_back_space(self) -> None:
+        """SQLite keeps the bytes of deleted rows in its file until it is written anew."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        connection = self._engine.raw_connection()
+        try:
+            connection.cursor().execute("VACUUM")
+        except sqlite3.Error as error:
+            raise PredictionLogUnreachableError(
+                f"prediction log {self.place}: rows are deleted, and their bytes still in the file ({error}); stop "
+                "what uses the log and delete again"
+            ) from error
+        finally:
+            connection.close()
 
     def _frame(self, query: Any, names: list[str]) -> pd.DataFrame:
         with self._connection() as connection:

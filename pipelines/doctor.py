@@ -24,13 +24,14 @@ class Finding:
     Attributes
     ----------
     need
-        `required` for the main job and predict, `optional` for something named in `mend`.
+        `required` for the main job and predict, `optional` for something named in `mend`, `advice` for what works
+        and should be looked at.
     """
 
     name: str
     ok: bool
     found: str
-    need: Literal["required", "optional"]
+    need: Literal["required", "optional", "advice"]
     mend: str = ""
 
 
@@ -74,6 +75,7 @@ def _required(workspace: Workspace) -> Iterator[Finding]:
     yield Finding(
         "disk", free >= DISK_GB, f"{free:.0f} GB free", "required", f"free {DISK_GB} GB for the demo"
     )
+    yield _disk_use(workspace)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     yield Finding(
         "memory", memory >= MEMORY_GB, f"{memory:.0f} GB", "required", f"the demo needs {MEMORY_GB} GB"
@@ -85,6 +87,15 @@ def _required(workspace: Workspace) -> Iterator[Finding]:
         "required",
         "osteogate run regenerates it (or pulls it from a DVC remote)",
     )
+
+
+def _disk_use(workspace: Workspace) -> Finding:
+    from models.params import load_section
+    from pipelines.retention.disk import disk_use
+    from pipelines.retention.params import RetentionParams
+
+    use = disk_use(workspace, load_section(workspace.params_file, "retention", RetentionParams))
+    return Finding("disk use", not use.over, use.line(), "advice", "osteogate retention lists what may go")
 
 
 def _library(name: str) -> Finding:

@@ -17,6 +17,7 @@ from models.bone_reference import ScalesParams
 from models.errors import ParameterError
 from models.params import PROFILES, Section, parse_section, read_params_file
 from monitoring.params import MonitorParams
+from pipelines.retention.params import RetentionParams
 from pipelines.study.params import StudyParams
 
 SECTIONS: dict[str, type[Section]] = {
@@ -30,6 +31,7 @@ SECTIONS: dict[str, type[Section]] = {
     "gate": GateParams,
     "deploy": DeployParams,
     "monitor": MonitorParams,
+    "retention": RetentionParams,
     "study": StudyParams,
 }
 

@@ -33,11 +33,8 @@ def doctor(
         for column in ("what", "", "found", "how to get it"):
             table.add_column(column)
         for item in findings:
-            mark = (
-                "ok"
-                if item.ok
-                else ("will come" if item.name in later else "missing" if item.need == "required" else "-")
-            )
+            unmet = {"required": "missing", "optional": "-", "advice": "warning"}[item.need]
+            mark = "ok" if item.ok else "will come" if item.name in later else unmet
             table.add_row(item.name, mark, item.found, "" if item.ok else item.mend)
         Console().print(table)
     if missing:

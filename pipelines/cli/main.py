@@ -45,6 +45,8 @@ COMMANDS = {
     "approve": "approve",
     "reject": "approve",
     "codes": "codes",
+    "retention": "retention",
+    "forget": "forget",
 }
 GROUPS = {"serve": "serve", "dashboard": "dashboard", "cohort": "cohort", "study": "study"}
 

@@ -46,7 +46,10 @@ def run(
     from rich.console import Console
 
     from models.errors import NotPromotedError
+    from models.params import load_section
     from pipelines.local_run import RunFailedError, RunOptions, run_pipeline
+    from pipelines.retention.disk import disk_use
+    from pipelines.retention.params import RetentionParams
     from pipelines.run_progress import RunProgress
     from pipelines.run_summary import print_summary
     from pipelines.workspace import Workspace
@@ -62,6 +65,9 @@ def run(
         fresh=fresh,
         without_champion=without_champion,
     )
+    use = disk_use(workspace, load_section(options.params_file, "retention", RetentionParams, profile))
+    if use.over:
+        typer.echo(f"warning: {use.line()}; osteogate retention lists what may go", err=True)
     console = Console(stderr=json_output)
     try:
         with RunProgress(console) as progress:
