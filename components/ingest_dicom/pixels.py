@@ -17,12 +17,9 @@ from pydicom.errors import InvalidDicomError
 
 from components.ingest_dicom.elements import VALUE_ERRORS, numbers
 from components.ingest_dicom.headers import Header
-from components.ingest_dicom.volume import AIR_HU
+from components.ingest_dicom.rescale import to_hu
 from models.refusal import Code, refuse
 
-# Padding may be any number; one that would be tissue in HU is not believed, so that no tissue is wiped out.
-PADDING_HU_MAX = -900
-HU_MAX = np.iinfo(np.int16).max
 # what pydicom and its decoder plug-ins raise on pixel data they cannot make sense of
 DECODE_ERRORS = (
     *VALUE_ERRORS,
@@ -39,7 +36,7 @@ DECODE_ERRORS = (
 def read_hu(header: Header) -> NDArray[np.int16]:
     """The image as (H, W) int16 HU, never below -1024.
 
-    HU = stored * RescaleSlope + RescaleIntercept (DICOM PS3.3 C.11.1.1.2), in float64, then rounded.
+    HU = stored * RescaleSlope + RescaleIntercept (DICOM PS3.3 C.11.1.1.2), rounded.
 
     Raises
     ------
@@ -56,12 +53,7 @@ def read_hu(header: Header) -> NDArray[np.int16]:
         raise refuse(
             Code.PIXELS_UNREADABLE, f"pixels are {stored.shape}, declared {header.rows, header.columns}"
         )
-    hu = stored.astype(np.float64) * slope + intercept
-    if padding is not None:
-        low, high = sorted(padding)
-        if high * slope + intercept <= PADDING_HU_MAX:
-            hu[(stored >= low) & (stored <= high)] = AIR_HU
-    return np.clip(np.rint(hu), AIR_HU, HU_MAX).astype(np.int16)
+    return to_hu(stored, slope, intercept, padding)
 
 
 def _read_stored(path: Path) -> tuple[NDArray[np.integer[Any]], tuple[float, float] | None]:
