@@ -18,6 +18,7 @@ from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.scan import Progress, ScanResult, SeriesFiles, scan_folder
 from components.ingest_dicom.series_table import OtherRow, write_others_table, write_series_table
+from components.ingest_dicom.shards import Shard
 
 SCHEMA_VERSION = 1
 log = structlog.get_logger()
@@ -50,6 +51,7 @@ def run(
     params: IngestParams,
     identity: Path | None = None,
     progress: Progress | None = None,
+    shard: Shard | None = None,
 ) -> IngestSummary:
     """Read `data` and write series.parquet, others.parquet and manifest.json into `out`, locations.json apart.
 
@@ -64,6 +66,8 @@ def run(
         of a cluster's pipeline is copied to an object store); `out` by default.
     progress
         Called with (series read, series).
+    shard
+        Only this part of the patients; `merge_shards.merge_intakes` puts the parts together.
 
     Raises
     ------
@@ -75,7 +79,10 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     scan = scan_folder(data / "series" if (data / "series").is_dir() else data)
     root = data if data.is_dir() else data.parent
-    places = [_place(root, series, scan.segmentations) for series in scan.series]
+    segmentations = scan.segmentations  # of all: one without PatientID may lie in another part
+    if shard is not None:
+        scan = shard.part_of(scan, root, pseudonymiser)
+    places = [_place(root, series, segmentations) for series in scan.series]
     rows = inspect_all(
         scan.series, [_has_levels(place) for place in places], pseudonymiser, params, progress=progress
     )
@@ -89,7 +96,7 @@ def run(
     identity = identity or out
     identity.mkdir(parents=True, exist_ok=True)
     write_locations(Locations(series=located, others=others), identity / FILE_NAME)
-    _write_manifest(summary, out / "manifest.json")
+    write_manifest(summary, out / "manifest.json")
     log.info("ingested", **summary.counts)
     return summary
 
@@ -153,7 +160,8 @@ def _summary(scan: ScanResult, patients: int, started: float) -> IngestSummary:
     )
 
 
-def _write_manifest(summary: IngestSummary, path: Path) -> None:
+def write_manifest(summary: IngestSummary, path: Path) -> None:
+    """The counts as JSON, beside and renamed in."""
     partial = path.with_name(f".{path.name}.partial")
     document = {"schema_version": SCHEMA_VERSION, **asdict(summary)}
     partial.write_text(json.dumps(document, indent=2), encoding="utf-8")

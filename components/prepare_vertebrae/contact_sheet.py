@@ -19,6 +19,13 @@ SERIES_MAX = 180
 WINDOW_HU = (-150.0, 450.0)
 
 
+def sheet_places(count: int) -> frozenset[int]:
+    """Which of so many series are shown: all up to 180, then 180 evenly spread; the others need not be kept."""
+    if count <= SERIES_MAX:
+        return frozenset(range(count))
+    return frozenset(np.linspace(0, count - 1, SERIES_MAX).round().astype(int).tolist())
+
+
 def contact_sheet(strips: Sequence[tuple[str, dict[str, NDArray[np.int16]]]], heading: str) -> bytes:
     """PNG of the middle slices, one strip L1-L4 a series; a level that was left out stays black.
 
@@ -29,9 +36,8 @@ def contact_sheet(strips: Sequence[tuple[str, dict[str, NDArray[np.int16]]]], he
     heading
         One line above all.
     """
-    if len(strips) > SERIES_MAX:
-        chosen = np.linspace(0, len(strips) - 1, SERIES_MAX).round().astype(int)
-        strips = [strips[number] for number in chosen]
+    shown = sheet_places(len(strips))
+    strips = [strip for number, strip in enumerate(strips) if number in shown]
     rows = max(1, -(-len(strips) // COLUMNS))
     width, height = len(LEVELS) * TILE + 8, TILE + TITLE + 4
     sheet = Image.new("L", (COLUMNS * width, HEADING + rows * height))

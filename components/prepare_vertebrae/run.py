@@ -8,21 +8,28 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import structlog
 from numpy.typing import NDArray
 
+from components.ingest_dicom.shards import Shard
 from components.prepare_vertebrae.accepted_table import AcceptedSeries, read_accepted
-from components.prepare_vertebrae.contact_sheet import contact_sheet
+from components.prepare_vertebrae.contact_sheet import contact_sheet, sheet_places
 from components.prepare_vertebrae.image_statistics import STATISTICS
 from components.prepare_vertebrae.params import PrepareParams
-from components.prepare_vertebrae.series_crops import SeriesCrops, lateral_offsets_mm, prepare_series
+from components.prepare_vertebrae.series_crops import (
+    LeftOut,
+    SeriesCrops,
+    lateral_offsets_mm,
+    prepare_series,
+)
 from components.prepare_vertebrae.split import absent_vendors, assign_splits, refuse_absent_vendors
 from models.crop_store import SPLITS, CropStoreWriter
 from models.errors import InputError, OsteoGateError
@@ -63,6 +70,39 @@ class PrepareSummary:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Done:
+    """What the counts and tables need of a series once its crops are in the store: memory stays small.
+
+    Attributes
+    ----------
+    split
+        "" when the series was refused.
+    """
+
+    series: str
+    patient: str
+    vendor: str
+    split: str
+    level_count: int
+    crop_count: int
+    left_out: list[LeftOut]
+    statistics: dict[str, float]
+
+    @classmethod
+    def of(cls, result: SeriesCrops) -> _Done:
+        return cls(
+            result.series,
+            result.patient,
+            result.vendor,
+            str(result.rows[0]["split"]) if result.rows else "",
+            len({row["level"] for row in result.rows}),
+            len(result.rows),
+            result.left_out,
+            result.statistics,
+        )
+
+
 def run(
     *,
     data: Path,
@@ -76,6 +116,7 @@ def run(
     only_split: str | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
+    shard: Shard | None = None,
 ) -> PrepareSummary:
     """Write `out/crops` (crop store), refused.parquet, statistics.parquet, contact_sheet.png, manifest.json.
 
@@ -89,6 +130,9 @@ def run(
         The site's key, for the split.
     only_split
         Everybody belongs to this split: a cohort that a model is only judged on.
+    shard
+        Only this part of the patients, split as all are; `merge_shards` puts the parts together. It may be empty, and
+        lack a vendor: that is judged of the whole.
 
     Raises
     ------
@@ -106,8 +150,12 @@ def run(
         if only_split
         else assign_splits([x.patient for x in series], [x.vendor for x in series], params.split, key)
     )
+    if shard is not None:
+        mine = [number for number, one in enumerate(series) if shard.holds(one.patient)]
+        series, splits = [series[number] for number in mine], [splits[number] for number in mine]
     capacity = sum(len(LEVELS) * len(lateral_offsets_mm(split, params)) for split in splits)
-    results: list[SeriesCrops] = []
+    results: list[_Done] = []
+    shown = sheet_places(len(series))
     strips: list[tuple[str, dict[str, NDArray[np.int16]]]] = []
     writer = CropStoreWriter(
         out / "crops", capacity, params.geometry, data_version=data_version, data_kind=data_kind
@@ -116,17 +164,17 @@ def run(
         for done, result in enumerate(_prepared(series, splits, params, workers), start=1):
             for crop, row in zip(result.crops, result.rows, strict=True):
                 writer.add(crop, row)
-            if result.rows:
+            if result.rows and done - 1 in shown:
                 strips.append(_strip(result))
-            result.crops.clear()  # they are in the store
-            results.append(result)
+            results.append(_Done.of(result))
             if progress is not None:
                 progress(done, len(series))
-        if not any(result.rows for result in results):
+        if not any(result.split for result in results):
             codes = ", ".join(sorted(_codes(results))) or "no series was accepted"
-            raise NothingPreparedError(f"{accepted}: none of {len(series)} series gave a crop ({codes})")
-        filled = ((result.vendor, str(result.rows[0]["split"])) for result in results if result.rows)
-        absent = [] if only_split else absent_vendors(filled, params.split.used)
+            if shard is None:
+                raise NothingPreparedError(f"{accepted}: none of {len(series)} series gave a crop ({codes})")
+        filled = ((result.vendor, result.split) for result in results if result.split)
+        absent = [] if only_split or shard else absent_vendors(filled, params.split.used)
         refuse_absent_vendors(absent, params.split)  # inside: an earlier store stays
     warnings = tuple(
         f"no patient of vendor {vendor} in split {split}: the draw is random, see prepare.split"
@@ -135,7 +183,7 @@ def run(
     for warning in warnings:
         log.warning("split_without_vendor", text=warning)
     summary = PrepareSummary(_counts(results), _codes(results), warnings, time.monotonic() - started)
-    _write_reports(out, results, strips, summary, data_version, data_kind)
+    _write_reports(out, results, strips, summary, data_version, data_kind, shard)
     return summary
 
 
@@ -162,22 +210,24 @@ def _strip(result: SeriesCrops) -> tuple[str, dict[str, NDArray[np.int16]]]:
     return f"{result.patient[:8]} {result.vendor} {result.rows[0]['split']}", middle
 
 
-def _codes(results: list[SeriesCrops]) -> dict[str, int]:
+def _codes(results: list[_Done]) -> dict[str, int]:
     return dict(Counter(item.refusal.code.value for result in results for item in result.left_out))
 
 
-def _counts(results: list[SeriesCrops]) -> dict[str, int]:
+def _counts(results: list[_Done]) -> dict[str, int]:
     """Counts that add up: series, levels, crops, and patients by split."""
-    used = [result for result in results if not result.refused]
-    level_keys = {(result.series, row["level"]) for result in used for row in result.rows}
-    crops = Counter(str(row["split"]) for result in used for row in result.rows)
-    patients = {split: {r.patient for r in used if r.rows[0]["split"] == split} for split in SPLITS}
+    used = [result for result in results if result.split]
+    crops: Counter[str] = Counter()
+    patients: dict[str, set[str]] = {split: set() for split in SPLITS}
+    for result in used:
+        crops[result.split] += result.crop_count
+        patients[result.split].add(result.patient)
     return {
         "series": len(results),
         "series_prepared": len(used),
         "series_refused": len(results) - len(used),
         "levels": len(results) * len(LEVELS),
-        "levels_prepared": len(level_keys),
+        "levels_prepared": sum(result.level_count for result in used),
         "levels_left_out": sum(len(result.left_out) for result in used),
         "levels_of_refused_series": (len(results) - len(used)) * len(LEVELS),
         "patients_prepared": len({result.patient for result in used}),
@@ -189,11 +239,12 @@ def _counts(results: list[SeriesCrops]) -> dict[str, int]:
 
 def _write_reports(
     out: Path,
-    results: list[SeriesCrops],
+    results: list[_Done],
     strips: list[tuple[str, dict[str, NDArray[np.int16]]]],
     summary: PrepareSummary,
     data_version: str,
     data_kind: str,
+    shard: Shard | None,
 ) -> None:
     refused = pd.DataFrame(
         [
@@ -207,7 +258,7 @@ def _write_reports(
         [
             (r.patient, r.series, r.vendor, *(r.statistics[name] for name in STATISTICS))
             for r in results
-            if r.rows
+            if r.split
         ],
         columns=["patient", "series", "vendor", *STATISTICS],
     )
@@ -219,9 +270,22 @@ def _write_reports(
         "codes": summary.codes,
         "warnings": summary.warnings,
         "seconds": round(summary.seconds, 3),
+        **({"shard": asdict(shard)} if shard else {}),
     }
-    whose = "simulated phantoms, not patients" if data_kind == "simulated" else "this site's patients"
-    heading = f"Crops L1-L4 of {whose}: anterior left, head up; data version {data_version}"
+    write_reports(out, refused, statistics, strips, manifest)
+
+
+def write_reports(
+    out: Path,
+    refused: pd.DataFrame,
+    statistics: pd.DataFrame,
+    strips: list[tuple[str, dict[str, NDArray[np.int16]]]],
+    manifest: dict[str, Any],
+) -> None:
+    """What lies beside the crop store, the manifest last."""
+    simulated = manifest["data_kind"] == "simulated"
+    whose = "simulated phantoms, not patients" if simulated else "this site's patients"
+    heading = f"Crops L1-L4 of {whose}: anterior left, head up; data version {manifest['data_version']}"
     _replace(out / "refused.parquet", _parquet(refused))
     _replace(out / "statistics.parquet", _parquet(statistics))
     _replace(out / "contact_sheet.png", contact_sheet(strips, heading))

@@ -1,0 +1,60 @@
+"""Work in parts: which patients are whose, so that parts run apart, and one that failed is run again alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.ingest_dicom.pseudonym import Pseudonymiser
+from components.ingest_dicom.scan import ScanResult
+from models.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `number` of `of`, counted from 0.
+
+    A patient's part follows from the keyed hash alone: the same in every step, whoever else is in the cohort, and
+    never two for one patient.
+
+    Raises
+    ------
+    ParameterError
+        There is no such part.
+    """
+
+    number: int
+    of: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.number < self.of:
+            raise ParameterError(
+                f"shard {self.number} of {self.of}: 0 to {max(self.of - 1, 0)} is accepted, of at least 1"
+            )
+
+    def holds(self, patient: str) -> bool:
+        """Whether a patient (keyed hash), or whatever else stands for one, is in this part."""
+        digest = hashlib.sha256(f"shard:{patient}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") % self.of == self.number
+
+    def part_of(self, scan: ScanResult, root: Path, pseudonymiser: Pseudonymiser) -> ScanResult:
+        """Series and other files of this part's patients; what names no patient goes by its own hash.
+
+        Every series and every file is in exactly one part.
+        """
+        series = []
+        for item in scan.series:
+            patient_id = Counter(header.patient_id for header in item.files).most_common(1)[0][0]
+            if self.holds(pseudonymiser.patient(patient_id) or pseudonymiser.uid(item.identity)):
+                series.append(item)
+        others = [
+            other
+            for other in scan.others
+            if self.holds(
+                pseudonymiser.patient(other.patient_id)
+                or pseudonymiser.uid(other.path.relative_to(root).as_posix())
+            )
+        ]
+        return ScanResult(series, others)
