@@ -120,8 +120,8 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.ENHANCED_MULTIFRAME: Meaning(
         Basis.FILE,
-        "several slices in one multi-frame CT object, which is not read yet",
-        "send the series as single-frame CT images",
+        "a multi-frame CT object whose frames are not one stack (time points, mixed types, missing groups)",
+        "send one time point and one type of image per object, or single-frame CT images",
     ),
     Code.SERIES_UID_MISSING: Meaning(
         Basis.HEADER, "SeriesInstanceUID is empty", "declare SeriesInstanceUID (0020,000E)"

@@ -12,6 +12,7 @@ DENIALS = re.compile(
     | \bNON[\s\-_]*CON(?:TRAST)?\w*\b | \bNONCONTRAST\w* | \bUNENHANCED\b | \bPRE[\s\-_]*CONTRAST\w*
     | \bNATIVE?\b | \bNATIV\w*\b | \bNCCT\b | \bNECT\b | \bC\s?-(?=\s|$|/) | \(-\)\s*C\b
     | \bW\s?/\s?O\b | \bWITHOUT\b | \bWO\b
+    | \bENHANCED[\s\-_]+(?:CONVERSION|MULTI[\s\-]?FRAME)\b  # the kind of DICOM object
     """,
     re.VERBOSE,
 )

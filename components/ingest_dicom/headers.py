@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pydicom
@@ -23,7 +23,8 @@ from components.ingest_dicom.elements import (
     vector,
 )
 from components.ingest_dicom.file_ends import ends_early
-from models.refusal import Code
+from components.ingest_dicom.multiframe import frame_datasets
+from models.refusal import Code, RefusedError
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -47,7 +48,15 @@ TAGS = [Tag(name) for name in TAG_NAMES]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What one CT image declares. Text that is missing is "", a number that is missing or malformed NaN."""
+    """What one CT image declares. Text that is missing is "", a number that is missing or malformed NaN.
+
+    Attributes
+    ----------
+    frame
+        Index of the frame in a multi-frame object; None for a single-frame image.
+    frames
+        Of a multi-frame object: one header a frame, in frame order; its own facts are the first frame's.
+    """
 
     path: Path
     sop_class_uid: str
@@ -85,6 +94,8 @@ class Header:
     study_date: str
     acquisition_date: str
     truncated: bool
+    frame: int | None = None
+    frames: tuple[Header, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +158,10 @@ def _sort_out(path: Path, dataset: Dataset, truncated: bool) -> Header | OtherFi
     if sop_class == SEGMENTATION:
         return other(Code.NOT_CT, "segmentation", "a DICOM segmentation", _referenced_series(dataset))
     if sop_class in ENHANCED_CT:
-        return other(Code.ENHANCED_MULTIFRAME, "enhanced CT", f"found {UID(sop_class).name}")
+        try:
+            return _multi_frame(path, truncated=truncated)
+        except RefusedError as error:
+            return other(error.refusals[0].code, "enhanced CT", error.refusals[0].found)
     if sop_class.startswith(SECONDARY_CAPTURES):
         return other(Code.SECONDARY_CAPTURE, "secondary capture", f"found {UID(sop_class).name}")
     if known and sop_class != CT_IMAGE:
@@ -206,6 +220,15 @@ def header_of(path: Path, dataset: Dataset, *, truncated: bool) -> Header:
         acquisition_date=text(dataset, "AcquisitionDate"),
         truncated=truncated,
     )
+
+
+def _multi_frame(path: Path, *, truncated: bool) -> Header:
+    """The header of an enhanced CT object with those of its frames; raises what `frame_datasets` raises."""
+    frames = tuple(
+        replace(header_of(path, dataset, truncated=truncated), frame=number)
+        for number, dataset in enumerate(frame_datasets(path, TAGS))
+    )
+    return replace(frames[0], frame=None, frames=frames)
 
 
 def _positive(values: tuple[float, ...] | None) -> tuple[float, ...] | None:

@@ -33,7 +33,7 @@ def inspect_series(
     Never raises for bad input: what is wrong is in the row (`read_codes` and the counts). A series that is
     no volume still gets HU statistics from those of its slices that can be read.
     """
-    geometry = stack_geometry(series.files, params.position_tolerance_mm)
+    geometry = stack_geometry(series.slices, params.position_tolerance_mm)
     codes: list[Code] = []
     unreadable = 0
     if volume is None:
@@ -59,7 +59,7 @@ def inspect_series(
 
 
 def _aorta_hu(series: SeriesFiles, geometry: StackGeometry, volume: Volume | None) -> float:
-    if volume is None or geometry.plane != "axial" or any(is_localizer(header) for header in series.files):
+    if volume is None or geometry.plane != "axial" or any(map(is_localizer, series.slices)):
         return math.nan
     return aortic_lumen_hu(volume)
 
@@ -68,9 +68,10 @@ def _loose_statistics(series: SeriesFiles, wanted: int) -> tuple[HuStatistics, l
     """Statistics of slices that do not make a volume, codes of those that cannot be read, their number."""
     histogram_input: list[NDArray[np.int16]] = []
     codes: list[Code] = []
-    for index in sample_indices(len(series.files), wanted):
+    slices = series.slices
+    for index in sample_indices(len(slices), wanted):
         try:
-            histogram_input.append(read_hu(series.files[index]).ravel())
+            histogram_input.append(read_hu(slices[index]).ravel())
         except RefusedError as error:
             codes.extend(error.codes)
     if not histogram_input:

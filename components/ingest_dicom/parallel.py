@@ -82,7 +82,7 @@ def _crashed(job: Job) -> CtSeries:
     return describe_series(
         series,
         pseudonymiser,
-        stack_geometry(series.files, params.position_tolerance_mm),
+        stack_geometry(series.slices, params.position_tolerance_mm),
         HuStatistics(),
         contrast_image_hu=float("nan"),
         unreadable_count=len(series.files),

@@ -6,6 +6,7 @@ import math
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.pixels import iter_pixels
 
 from components.ingest_dicom.elements import VALUE_ERRORS, numbers
 from components.ingest_dicom.headers import Header
@@ -34,7 +36,7 @@ DECODE_ERRORS = (
 
 
 def read_hu(header: Header) -> NDArray[np.int16]:
-    """The image as (H, W) int16 HU, never below -1024.
+    """The image, or the frame of a multi-frame object, as (H, W) int16 HU, never below -1024.
 
     HU = stored * RescaleSlope + RescaleIntercept (DICOM PS3.3 C.11.1.1.2), rounded.
 
@@ -43,34 +45,64 @@ def read_hu(header: Header) -> NDArray[np.int16]:
     RefusedError
         RESCALE_MISSING, FILE_TRUNCATED, PIXELS_UNREADABLE.
     """
-    slope, intercept = header.rescale_slope, header.rescale_intercept
-    if not (math.isfinite(slope) and math.isfinite(intercept) and slope != 0):
-        raise refuse(Code.RESCALE_MISSING, "a slice without a usable RescaleSlope and RescaleIntercept")
-    if header.truncated:
-        raise refuse(Code.FILE_TRUNCATED, "a slice ends before its pixel data does")
-    stored, padding = _read_stored(header.path)
+    return next(read_file_hu([header]))
+
+
+def read_file_hu(headers: Sequence[Header]) -> Iterator[NDArray[np.int16]]:
+    """Slices of one file one by one, in the order given: several only where they are frames of one object.
+
+    The file is opened once and one frame is held at a time. Raises what `read_hu` raises.
+    """
+    for header in headers:
+        if not (math.isfinite(header.rescale_slope) and math.isfinite(header.rescale_intercept)):
+            raise refuse(Code.RESCALE_MISSING, "a slice without RescaleSlope and RescaleIntercept as numbers")
+        if header.rescale_slope == 0:
+            raise refuse(Code.RESCALE_MISSING, "a slice with RescaleSlope 0")
+        if header.truncated:
+            raise refuse(Code.FILE_TRUNCATED, "a slice ends before its pixel data does")
+    # a caller that stops early leaves the file to the garbage collector, which closes it
+    for header, (stored, padding) in zip(headers, _read_stored(headers), strict=True):
+        yield _hounsfield(stored, padding, header)
+
+
+def _hounsfield(
+    stored: NDArray[np.integer[Any]], padding: tuple[float, float] | None, header: Header
+) -> NDArray[np.int16]:
     if stored.shape != (header.rows, header.columns):
         raise refuse(
             Code.PIXELS_UNREADABLE, f"pixels are {stored.shape}, declared {header.rows, header.columns}"
         )
-    return to_hu(stored, slope, intercept, padding)
+    return to_hu(stored, header.rescale_slope, header.rescale_intercept, padding)
 
 
-def _read_stored(path: Path) -> tuple[NDArray[np.integer[Any]], tuple[float, float] | None]:
-    """Stored values (H, W) and the range of padding values."""
+def _read_stored(
+    headers: Sequence[Header],
+) -> Iterator[tuple[NDArray[np.integer[Any]], tuple[float, float] | None]]:
+    """Stored values (H, W) of each slice of one file, with the range of padding values."""
+    path, frames = headers[0].path, [header.frame for header in headers]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if None not in frames:
+                yield from _read_frames(path, [frame for frame in frames if frame is not None])
+                return
             dataset = pydicom.dcmread(path)
             if "PixelData" not in dataset:
                 raise refuse(Code.FILE_TRUNCATED, "a slice without pixel data")
-            stored = dataset.pixel_array
-            return stored, _padding_range(dataset)
+            yield dataset.pixel_array, _padding_range(dataset)
     except (InvalidDicomError, *DECODE_ERRORS) as error:
         syntax = type(error).__name__
         raise refuse(
             Code.PIXELS_UNREADABLE, f"a slice cannot be decoded ({syntax}: {_short(error)})"
         ) from error
+
+
+def _read_frames(
+    path: Path, frames: list[int]
+) -> Iterator[tuple[NDArray[np.integer[Any]], tuple[float, float] | None]]:
+    facts = Dataset()
+    for stored in iter_pixels(path, indices=frames, ds_out=facts):
+        yield stored, _padding_range(facts)
 
 
 def _padding_range(dataset: Dataset) -> tuple[float, float] | None:

@@ -32,11 +32,16 @@ class SeriesFiles:
         return tuple(header.path for header in self.files)
 
     @property
+    def slices(self) -> tuple[Header, ...]:
+        """One header a slice: the files, with the frames of multi-frame objects in their place."""
+        return tuple(one for header in self.files for one in header.frames or (header,))
+
+    @property
     def identity(self) -> str:
         """What the series hash is made from: the UID, else study and slice positions (never file names)."""
         if self.series_instance_uid:
             return self.series_instance_uid
-        facts = sorted(f"{header.study_instance_uid}{header.position_mm}" for header in self.files)
+        facts = sorted(f"{header.study_instance_uid}{header.position_mm}" for header in self.slices)
         return "no-uid-" + hashlib.sha256("".join(facts).encode()).hexdigest()
 
 

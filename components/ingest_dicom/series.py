@@ -40,7 +40,7 @@ class CtSeries:
     spacing_deviation_mm
         Largest deviation of a slice step from a whole number of `slice_spacing_mm`.
     slice_count, file_count
-        Distinct slice positions; files in the series.
+        Distinct slice positions; files in the series (a multi-frame file holds many slices).
     gap_count, duplicate_count
         Slices missing between the first and the last; slices at a position already taken.
     tilt_deg
@@ -134,12 +134,12 @@ def describe_series(
     A fact that should be one for the whole series is taken from most of its files; how many files
     contradict in patient, study or frame of reference is `mixed_count`.
     """
-    files = series.files
+    files, slices = series.files, series.slices
     majority, mixed_count = _majority(files)
     descriptions = _most(files, lambda header: (
         header.study_description, header.series_description, header.protocol_name))  # fmt: skip
     vendor = vendor_name(majority.manufacturer)
-    kind, basis = image_class(_most(files, lambda header: header.image_type), *descriptions)
+    kind, basis = image_class(_most(slices, lambda header: header.image_type), *descriptions)
     spacing = majority.pixel_spacing_mm
     acquired = dicom_date(majority.acquisition_date) or dicom_date(majority.study_date)
     return CtSeries(
@@ -149,12 +149,12 @@ def describe_series(
         vendor=vendor,
         model=majority.model,
         modality=_odd_one(files, lambda header: header.modality, usual="CT"),
-        kvp=_most(files, lambda header: header.kvp),
+        kvp=_most(slices, lambda header: header.kvp),
         kernel=majority.kernel,
         kernel_class=kernel_class(vendor, majority.kernel),
-        slice_thickness_mm=_most(files, lambda header: header.slice_thickness_mm),
+        slice_thickness_mm=_most(slices, lambda header: header.slice_thickness_mm),
         slice_spacing_mm=geometry.slice_spacing_mm,
-        declared_spacing_mm=abs(_most(files, lambda header: header.spacing_between_slices_mm)),
+        declared_spacing_mm=abs(_most(slices, lambda header: header.spacing_between_slices_mm)),
         spacing_deviation_mm=geometry.deviation_mm,
         pixel_spacing_mm=spacing[0] if spacing else math.nan,
         rows=majority.rows,
@@ -163,10 +163,10 @@ def describe_series(
         file_count=len(files),
         gap_count=geometry.gap_count,
         duplicate_count=geometry.duplicate_count,
-        tilt_deg=_tilt_deg(files, geometry),
+        tilt_deg=_tilt_deg(slices, geometry),
         orientation=f"{majority.patient_position} {geometry.plane}".strip() if geometry.placed else "",
         orientation_consistent=geometry.consistent,
-        contrast_tag=any(_names_an_agent(header.contrast_agent) for header in files),
+        contrast_tag=any(_names_an_agent(header.contrast_agent) for header in slices),
         contrast_words=contrast_words(*descriptions),
         contrast_image_hu=contrast_image_hu,
         image_class=kind,
@@ -175,7 +175,7 @@ def describe_series(
         photometric=majority.photometric,
         has_rescale=all(
             math.isfinite(header.rescale_slope) and math.isfinite(header.rescale_intercept)
-            for header in files
+            for header in slices
         ),
         duplicate_uid_count=_repeats([header.sop_instance_uid for header in files]),
         mixed_count=mixed_count,
@@ -240,7 +240,7 @@ def _names_an_agent(text: str) -> bool:
     )
 
 
-def _tilt_deg(files: tuple[Header, ...], geometry: StackGeometry) -> float:
-    declared = [abs(header.gantry_tilt_deg) for header in files if math.isfinite(header.gantry_tilt_deg)]
+def _tilt_deg(slices: tuple[Header, ...], geometry: StackGeometry) -> float:
+    declared = [abs(header.gantry_tilt_deg) for header in slices if math.isfinite(header.gantry_tilt_deg)]
     known = [*declared, geometry.tilt_deg] if math.isfinite(geometry.tilt_deg) else declared
     return max(known, default=math.nan)

@@ -51,6 +51,7 @@ def test_kernel_class(vendor: str, kernel: str, expected: str) -> None:
         "ABD W CONT", "CT ABDOMEN WITH CONTRAST", "OMNIPAQUE 350", "ISOVUE300/100", "Venous Phase 5.0 B30f", "arterial",
         "PORTAL VENOUS", "Abdomen C+", "CT ABD W/ CONTRAST", "abd_with_iv_contrast", "W/O AND W CONTRAST",
         "CT CEREBRAAL + PERFUSIE + CTA I.V. CONTRAST", "POST CONTRAST 3.0", "W&WO CONTRAST", "Abdomen mit KM",
+        "ENHANCED MULTI PHASE LIVER",
     ],
 )  # fmt: skip
 def test_words_for_contrast(description: str) -> None:
@@ -65,6 +66,7 @@ def test_words_for_contrast(description: str) -> None:
         "ABD/PELVIS W/O 2.5 STD", "without IV contrast",
         "LWS 2.0 B60s", "PET-CT SERIES", "unenhanced", "no contrast", "Abdomen ohne KM", "WO CONTRAST", "L-SPINE BONE",
         "7.1 L-Spine 3 Level 2.5mm", "CONVENTIONAL", "PARTIAL", "1A TRAUMA/PLAIN HEAD DM", "Abdomen plain 3.0",
+        "LWS 3.0 B30f (enhanced conversion)", "ENHANCED MULTI-FRAME CT",
     ],
 )  # fmt: skip
 def test_words_that_do_not_say_contrast(description: str) -> None:
