@@ -55,6 +55,7 @@ class Code(StrEnum):
     DUPLICATE_UID = "DUPLICATE_UID"
     MIXED_SERIES = "MIXED_SERIES"
     RESCALE_MISSING = "RESCALE_MISSING"
+    LOSSY_COMPRESSION = "LOSSY_COMPRESSION"
     CONTRAST_BY_TAG = "CONTRAST_BY_TAG"
     STATED_CONTRADICTS_HEADER = "STATED_CONTRADICTS_HEADER"
     # geometry
@@ -169,8 +170,13 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.RESCALE_MISSING: Meaning(
         Basis.HEADER,
-        "RescaleSlope or RescaleIntercept is missing or not a number",
+        "RescaleSlope or RescaleIntercept is missing or no number, or RescaleType names another unit than HU",
         "send a series with HU rescale",
+    ),
+    Code.LOSSY_COMPRESSION: Meaning(
+        Basis.HEADER,
+        "compressed with loss, once or now (LossyImageCompression, or a syntax that allows it)",
+        "send the original; where nothing was lost, declare LossyImageCompression (0028,2110) as 00",
     ),
     Code.CONTRAST_BY_TAG: Meaning(
         Basis.HEADER, "contrast agent declared by ContrastBolusAgent", "send the non-contrast series"

@@ -23,6 +23,7 @@ from components.ingest_dicom.elements import (
     vector,
 )
 from components.ingest_dicom.file_ends import ends_early
+from components.ingest_dicom.lossy import is_lossy
 from components.ingest_dicom.multiframe import frame_datasets
 from models.refusal import Code, RefusedError
 
@@ -30,6 +31,10 @@ CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 SECONDARY_CAPTURES = "1.2.840.10008.5.1.4.1.1.7"
+
+# RescaleType of Hounsfield units; CT images may leave it out, and converters write US, unspecified, for all
+# (DICOM PS3.3 C.11.1.1.2). HU_MOD, MGML, Z_EFF, ... are other quantities.
+HU_TYPES = ("", "HU", "US")
 
 # what zlib and struct raise on a stream that breaks off
 STREAM_ERRORS = (zlib.error, struct.error)
@@ -41,7 +46,7 @@ TAG_NAMES = (
     "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope", "RescaleIntercept",
     "PhotometricInterpretation", "PatientPosition", "StudyDescription", "SeriesDescription", "ProtocolName",
     "ContrastBolusAgent", "PatientSex", "PatientAge", "PatientBirthDate", "StudyDate", "AcquisitionDate",
-    "NumberOfFrames", "ReferencedSeriesSequence",
+    "NumberOfFrames", "ReferencedSeriesSequence", "LossyImageCompression", "RescaleType",
 )  # fmt: skip
 TAGS = [Tag(name) for name in TAG_NAMES]
 
@@ -52,6 +57,8 @@ class Header:
 
     Attributes
     ----------
+    lossy
+        Declared or, by the transfer syntax, assumed to have been compressed with loss.
     frame
         Index of the frame in a multi-frame object; None for a single-frame image.
     frames
@@ -82,6 +89,7 @@ class Header:
     position_mm: tuple[float, ...] | None
     rescale_slope: float
     rescale_intercept: float
+    rescale_type: str
     photometric: str
     patient_position: str
     study_description: str
@@ -93,6 +101,7 @@ class Header:
     birth_date: str
     study_date: str
     acquisition_date: str
+    lossy: bool
     truncated: bool
     frame: int | None = None
     frames: tuple[Header, ...] = ()
@@ -207,6 +216,7 @@ def header_of(path: Path, dataset: Dataset, *, truncated: bool) -> Header:
         position_mm=vector(dataset, "ImagePositionPatient", 3),
         rescale_slope=number(dataset, "RescaleSlope"),
         rescale_intercept=number(dataset, "RescaleIntercept"),
+        rescale_type=text(dataset, "RescaleType").upper(),
         photometric=text(dataset, "PhotometricInterpretation"),
         patient_position=text(dataset, "PatientPosition").upper(),
         study_description=text(dataset, "StudyDescription"),
@@ -218,6 +228,7 @@ def header_of(path: Path, dataset: Dataset, *, truncated: bool) -> Header:
         birth_date=text(dataset, "PatientBirthDate"),
         study_date=text(dataset, "StudyDate"),
         acquisition_date=text(dataset, "AcquisitionDate"),
+        lossy=is_lossy(text(meta, "TransferSyntaxUID"), text(dataset, "LossyImageCompression")),
         truncated=truncated,
     )
 

@@ -18,7 +18,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels import iter_pixels
 
 from components.ingest_dicom.elements import VALUE_ERRORS, numbers
-from components.ingest_dicom.headers import Header
+from components.ingest_dicom.headers import HU_TYPES, Header
 from components.ingest_dicom.rescale import to_hu
 from models.refusal import Code, refuse
 
@@ -58,6 +58,8 @@ def read_file_hu(headers: Sequence[Header]) -> Iterator[NDArray[np.int16]]:
             raise refuse(Code.RESCALE_MISSING, "a slice without RescaleSlope and RescaleIntercept as numbers")
         if header.rescale_slope == 0:
             raise refuse(Code.RESCALE_MISSING, "a slice with RescaleSlope 0")
+        if header.rescale_type not in HU_TYPES:
+            raise refuse(Code.RESCALE_MISSING, f"values are {header.rescale_type[:16]}, not HU (RescaleType)")
         if header.truncated:
             raise refuse(Code.FILE_TRUNCATED, "a slice ends before its pixel data does")
     # a caller that stops early leaves the file to the garbage collector, which closes it

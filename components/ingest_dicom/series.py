@@ -11,7 +11,7 @@ from typing import TypeVar
 from components.ingest_dicom.age import age_years, dicom_date
 from components.ingest_dicom.contrast_words import contrast_words
 from components.ingest_dicom.geometry import StackGeometry
-from components.ingest_dicom.headers import Header
+from components.ingest_dicom.headers import HU_TYPES, Header
 from components.ingest_dicom.image_class import image_class
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.scan import SeriesFiles
@@ -56,6 +56,10 @@ class CtSeries:
     image_class, image_class_basis
         original, localizer, secondary_capture, virtual_non_contrast, monoenergetic, derived or reformat;
         and whether "header" (ImageType) or "words" (descriptions) say so.
+    has_rescale
+        Every slice has slope and intercept, and RescaleType names no other unit than HU.
+    lossy
+        Some slice was, or by its transfer syntax may have been, compressed with loss.
     duplicate_uid_count
         Files whose SOPInstanceUID a file before them carries too, with other content.
     mixed_count
@@ -99,6 +103,7 @@ class CtSeries:
     transfer_syntax: str
     photometric: str
     has_rescale: bool
+    lossy: bool
     duplicate_uid_count: int
     mixed_count: int
     series_uid_missing: bool
@@ -174,9 +179,12 @@ def describe_series(
         transfer_syntax=majority.transfer_syntax_uid,
         photometric=majority.photometric,
         has_rescale=all(
-            math.isfinite(header.rescale_slope) and math.isfinite(header.rescale_intercept)
+            math.isfinite(header.rescale_slope)
+            and math.isfinite(header.rescale_intercept)
+            and header.rescale_type in HU_TYPES
             for header in slices
         ),
+        lossy=any(header.lossy for header in slices),
         duplicate_uid_count=_repeats([header.sop_instance_uid for header in files]),
         mixed_count=mixed_count,
         series_uid_missing=not series.series_instance_uid,

@@ -159,6 +159,12 @@ def _technique_rules(params: ValidateParams) -> tuple[Rule, ...]:
             "Without slope and intercept stored values are no Hounsfield units.",
             unless=NOT_A_STACK,
         ),
+        Rule(
+            Code.LOSSY_COMPRESSION,
+            OneOf("lossy", (False,)),
+            "Lossy compression takes fine texture first, which is what the trabecular bone score is made of.",
+            unless=NOT_A_STACK,
+        ),
     )
 
 

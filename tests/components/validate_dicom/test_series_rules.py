@@ -39,6 +39,7 @@ BROKEN: list[tuple[dict[str, Any], set[Code]]] = [
     ({"mixed_count": 1}, {Code.MIXED_SERIES}),
     ({"series_uid_missing": True}, {Code.SERIES_UID_MISSING}),
     ({"has_rescale": False}, {Code.RESCALE_MISSING}),
+    ({"lossy": True}, {Code.LOSSY_COMPRESSION}),
     ({"contrast_tag": True}, {Code.CONTRAST_BY_TAG}),
     ({"contrast_words": "PORTAL VENOUS"}, {Code.CONTRAST_BY_WORDS}),
     ({"contrast_image_hu": 150.0}, {Code.CONTRAST_BY_IMAGE}),

@@ -44,6 +44,7 @@ VALUES: dict[str, list[Any]] = {
     "contrast_image_hu": [40.0, 90.0, 140.0, NAN],
     "image_class": ["original", "original", "localizer", "secondary_capture", "derived", "monoenergetic"],
     "has_rescale": [True, False],
+    "lossy": [False, True],
     "duplicate_uid_count": [0, 1],
     "mixed_count": [0, 1],
     "truncated_count": [0, 1],
