@@ -39,6 +39,7 @@ class Code(StrEnum):
     FILE_UNREADABLE = "FILE_UNREADABLE"
     FILE_COPY = "FILE_COPY"
     ENHANCED_MULTIFRAME = "ENHANCED_MULTIFRAME"
+    SIZE_IMPLAUSIBLE = "SIZE_IMPLAUSIBLE"
     # header
     MODALITY_CONFLICT = "MODALITY_CONFLICT"
     SERIES_UID_MISSING = "SERIES_UID_MISSING"
@@ -123,6 +124,11 @@ MEANINGS: dict[Code, Meaning] = {
         Basis.FILE,
         "a multi-frame CT object whose frames are not one stack (time points, mixed types, missing groups)",
         "send one time point and one type of image per object, or single-frame CT images",
+    ),
+    Code.SIZE_IMPLAUSIBLE: Meaning(
+        Basis.FILE,
+        "rows and columns, or what the file unpacks to, are beyond any CT image",
+        "send the series again from its source; look where the file came from",
     ),
     Code.SERIES_UID_MISSING: Meaning(
         Basis.HEADER, "SeriesInstanceUID is empty", "declare SeriesInstanceUID (0020,000E)"

@@ -31,6 +31,8 @@ DARKER_SHARE_MIN = 0.40
 PLANES_MIN = 3
 PLANES_MAX = 24  # enough for a median; more only cost time
 BEST_SHARE = 0.34
+# A scanned body is at most as long as a table; a grid over what is larger would be of broken numbers.
+EXTENT_MM_MAX = 3000.0
 
 
 def aortic_lumen_hu(volume: Volume, centres_lps_mm: NDArray[np.float64] | None = None) -> float:
@@ -44,7 +46,7 @@ def aortic_lumen_hu(volume: Volume, centres_lps_mm: NDArray[np.float64] | None =
     centres_lps_mm
         (N, 3) centres of vertebral bodies (L1-L4), LPS mm; without them the spine is looked for.
     """
-    if min(volume.shape) < 2:
+    if min(volume.shape) < 2 or not _body_sized(volume):
         return math.nan
     grid = body_grid(volume)
     if centres_lps_mm is None:
@@ -58,6 +60,11 @@ def aortic_lumen_hu(volume: Volume, centres_lps_mm: NDArray[np.float64] | None =
     found.sort(reverse=True)
     kept = found[: max(PLANES_MIN, math.ceil(BEST_SHARE * len(found)))]
     return float(np.median([hu for _, hu in kept]))
+
+
+def _body_sized(volume: Volume) -> bool:
+    extents = np.array(volume.spacing_mm) * volume.shape
+    return bool(np.isfinite(volume.affine).all() and extents.max() <= EXTENT_MM_MAX)
 
 
 def _between(centres: NDArray[np.float64], grid: BodyGrid) -> NDArray[np.float64]:

@@ -9,7 +9,9 @@ from functools import cache
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
 # What pydicom raises on values that contradict their VR (malformed numbers, lengths, character sets).
@@ -22,7 +24,12 @@ VALUE_ERRORS = (
     OverflowError,
     LookupError,
     struct.error,
+    BytesLengthException,  # a binary number of a length that is no number's
+    RecursionError,  # sequences in sequences without end
 )
+# An LO has 64 characters, an LT 10,240; nothing that is read here needs more than this.
+CHARACTERS_MAX = 1024
+UNSIGNED_SHORT_MAX = 65535
 NAN = math.nan
 TEXT_VRS = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "SH", "ST", "TM", "UI", "UT"))
 
@@ -39,11 +46,13 @@ def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
         value = _converted(dataset, keyword)
     if value is None or value == "":
         return ()
+    if isinstance(value, bytes | Sequence):  # a VR that holds no text: what pydicom shows of it is no value
+        return ()
     if isinstance(value, str):
-        items: list[object] = list(value.split("\\"))
+        items: list[object] = list(value[:CHARACTERS_MAX].split("\\"))
     else:
-        items = list(value) if isinstance(value, MultiValue | list | tuple) else [value]
-    return tuple(" ".join(str(item).replace("\0", " ").split()) for item in items)
+        items = list(value[:CHARACTERS_MAX]) if isinstance(value, MultiValue | list | tuple) else [value]
+    return tuple(" ".join(str(item)[:CHARACTERS_MAX].replace("\0", " ").split()) for item in items)
 
 
 def number(dataset: Dataset, keyword: str) -> float:
@@ -66,9 +75,9 @@ def vector(dataset: Dataset, keyword: str, length: int) -> tuple[float, ...] | N
 
 
 def integer(dataset: Dataset, keyword: str) -> int:
-    """The value as a whole number, 0 when missing or malformed."""
+    """The value as an unsigned short (VR US), 0 when missing or malformed."""
     value = number(dataset, keyword)
-    return int(value) if math.isfinite(value) else 0
+    return int(value) if 0 <= value <= UNSIGNED_SHORT_MAX else 0
 
 
 def _plain(dataset: Dataset, keyword: str) -> str | None:

@@ -23,6 +23,7 @@ from components.ingest_dicom.elements import (
     vector,
 )
 from components.ingest_dicom.file_ends import ends_early
+from components.ingest_dicom.guarded_file import FRAME_PIXELS_MAX, SizeImplausibleError, open_guarded
 from components.ingest_dicom.lossy import is_lossy
 from components.ingest_dicom.multiframe import frame_datasets
 from models.refusal import Code, RefusedError
@@ -38,6 +39,8 @@ HU_TYPES = ("", "HU", "US")
 
 # what zlib and struct raise on a stream that breaks off
 STREAM_ERRORS = (zlib.error, struct.error)
+# Tables and gantries are some metres long: a position farther off is a broken number, not a place.
+POSITION_MM_MAX = 100_000.0
 
 TAG_NAMES = (
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID",
@@ -137,7 +140,7 @@ def read_header(path: Path) -> Header | OtherFile:
     try:
         if path.stat().st_size == 0:
             return OtherFile(path, Code.NOT_DICOM, "file", "found an empty file")
-        with path.open("rb") as file, warnings.catch_warnings():
+        with open_guarded(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what pydicom warns of is judged below, value by value
             dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=TAGS)
             truncated = ends_early(file, dataset)
@@ -148,6 +151,10 @@ def read_header(path: Path) -> Header | OtherFile:
         )
     except (EOFError, *STREAM_ERRORS) as error:
         return OtherFile(path, Code.FILE_TRUNCATED, "file", f"the header breaks off ({type(error).__name__})")
+    except SizeImplausibleError as error:
+        return OtherFile(path, Code.SIZE_IMPLAUSIBLE, "file", str(error))
+    except MemoryError:
+        return OtherFile(path, Code.SIZE_IMPLAUSIBLE, "file", "the header asks for more memory than there is")
     except OSError as error:
         return OtherFile(path, Code.FILE_UNREADABLE, "file", f"cannot be read ({error.strerror or error})")
     except VALUE_ERRORS as error:
@@ -159,7 +166,6 @@ def read_header(path: Path) -> Header | OtherFile:
 def _sort_out(path: Path, dataset: Dataset, truncated: bool) -> Header | OtherFile:
     header = header_of(path, dataset, truncated=truncated)
     sop_class, series_uid = header.sop_class_uid, header.series_instance_uid
-    known = sop_class in UID_dictionary
 
     def other(code: Code, kind: str, found: str, referenced: tuple[str, ...] = ()) -> OtherFile:
         return OtherFile(path, code, kind, found, header.patient_id, series_uid, referenced)
@@ -168,23 +174,37 @@ def _sort_out(path: Path, dataset: Dataset, truncated: bool) -> Header | OtherFi
         return other(Code.NOT_CT, "segmentation", "a DICOM segmentation", _referenced_series(dataset))
     if sop_class in ENHANCED_CT:
         try:
-            return _multi_frame(path, truncated=truncated)
+            header = _multi_frame(path, truncated=truncated)
         except RefusedError as error:
             return other(error.refusals[0].code, "enhanced CT", error.refusals[0].found)
+    elif (wrong := _no_ct(dataset, header, truncated=truncated)) is not None:
+        return other(*wrong)
+    if header.rows * header.columns > FRAME_PIXELS_MAX:
+        found = (
+            f"found {header.rows} rows of {header.columns} pixels, at most {FRAME_PIXELS_MAX} pixels are read"
+        )
+        return other(Code.SIZE_IMPLAUSIBLE, "CT image", found)
+    return header
+
+
+def _no_ct(dataset: Dataset, header: Header, *, truncated: bool) -> tuple[Code, str, str] | None:
+    """Code, kind and finding of what is no single-frame CT image; None for one that is."""
+    sop_class = header.sop_class_uid
+    known = sop_class in UID_dictionary
     if sop_class.startswith(SECONDARY_CAPTURES):
-        return other(Code.SECONDARY_CAPTURE, "secondary capture", f"found {UID(sop_class).name}")
+        return (Code.SECONDARY_CAPTURE, "secondary capture", f"found {UID(sop_class).name}")
     if known and sop_class != CT_IMAGE:
-        return other(Code.NOT_CT, UID(sop_class).name, f"found {UID(sop_class).name}")
+        return (Code.NOT_CT, UID(sop_class).name, f"found {UID(sop_class).name}")
     if sop_class != CT_IMAGE and (header.modality != "CT" or "Rows" not in dataset):
         # an anonymiser may have replaced the UID of the class: then Modality decides
-        if not sop_class and not header.modality and not series_uid:
-            return other(Code.FILE_TRUNCATED, "file", "the header breaks off before it says what it is")
-        return other(Code.NOT_CT, "unknown", f"found Modality {header.modality!r} of an unknown class")
-    if truncated and not series_uid:
-        return other(Code.FILE_TRUNCATED, "file", "the header breaks off before SeriesInstanceUID")
+        if not sop_class and not header.modality and not header.series_instance_uid:
+            return (Code.FILE_TRUNCATED, "file", "the header breaks off before it says what it is")
+        return (Code.NOT_CT, "unknown", f"found Modality {header.modality!r} of an unknown class")
+    if truncated and not header.series_instance_uid:
+        return (Code.FILE_TRUNCATED, "file", "the header breaks off before SeriesInstanceUID")
     if number(dataset, "NumberOfFrames") > 1:
-        return other(Code.ENHANCED_MULTIFRAME, "multi-frame CT", "found several frames in one CT image")
-    return header
+        return (Code.ENHANCED_MULTIFRAME, "multi-frame CT", "found several frames in one CT image")
+    return None
 
 
 def header_of(path: Path, dataset: Dataset, *, truncated: bool) -> Header:
@@ -213,7 +233,7 @@ def header_of(path: Path, dataset: Dataset, *, truncated: bool) -> Header:
         columns=integer(dataset, "Columns"),
         gantry_tilt_deg=number(dataset, "GantryDetectorTilt"),
         orientation=vector(dataset, "ImageOrientationPatient", 6),
-        position_mm=vector(dataset, "ImagePositionPatient", 3),
+        position_mm=_place(vector(dataset, "ImagePositionPatient", 3)),
         rescale_slope=number(dataset, "RescaleSlope"),
         rescale_intercept=number(dataset, "RescaleIntercept"),
         rescale_type=text(dataset, "RescaleType").upper(),
@@ -244,6 +264,11 @@ def _multi_frame(path: Path, *, truncated: bool) -> Header:
 
 def _positive(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
     return values if values is not None and all(value > 0 for value in values) else None
+
+
+def _place(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    near = values is not None and all(abs(value) <= POSITION_MM_MAX for value in values)
+    return values if near else None
 
 
 def _referenced_series(dataset: Dataset) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
 from components.ingest_dicom.elements import VALUE_ERRORS, number, text, texts
+from components.ingest_dicom.guarded_file import open_guarded
 from models.refusal import Code, refuse
 
 # Frame Type and the frame's time stand for ImageType and AcquisitionDate of a single-frame image.
@@ -38,7 +39,8 @@ def frame_datasets(path: Path, wanted: Collection[BaseTag]) -> list[Dataset]:
         ENHANCED_MULTIFRAME where the frames are no single stack: no functional groups or not one set per
         frame, several temporal positions, frames of several types.
     """
-    dataset = pydicom.dcmread(path, stop_before_pixels=True)
+    with open_guarded(path) as file:
+        dataset = pydicom.dcmread(file, stop_before_pixels=True)
     groups = _items(dataset, GROUPS[1])
     declared = number(dataset, "NumberOfFrames")
     if not groups:

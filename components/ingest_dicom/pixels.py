@@ -7,8 +7,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pydicom
@@ -17,7 +16,9 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import iter_pixels
 
+from components.ingest_dicom.codestream import first_frame_size
 from components.ingest_dicom.elements import VALUE_ERRORS, numbers
+from components.ingest_dicom.guarded_file import SizeImplausibleError, open_guarded
 from components.ingest_dicom.headers import HU_TYPES, Header
 from components.ingest_dicom.rescale import to_hu
 from models.refusal import Code, refuse
@@ -43,7 +44,7 @@ def read_hu(header: Header) -> NDArray[np.int16]:
     Raises
     ------
     RefusedError
-        RESCALE_MISSING, FILE_TRUNCATED, PIXELS_UNREADABLE.
+        RESCALE_MISSING, FILE_TRUNCATED, PIXELS_UNREADABLE, SIZE_IMPLAUSIBLE.
     """
     return next(read_file_hu([header]))
 
@@ -83,15 +84,18 @@ def _read_stored(
     """Stored values (H, W) of each slice of one file, with the range of padding values."""
     path, frames = headers[0].path, [header.frame for header in headers]
     try:
-        with warnings.catch_warnings():
+        with open_guarded(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if None not in frames:
-                yield from _read_frames(path, [frame for frame in frames if frame is not None])
+                yield from _read_frames(file, [frame for frame in frames if frame is not None])
                 return
-            dataset = pydicom.dcmread(path)
+            dataset = pydicom.dcmread(file)
             if "PixelData" not in dataset:
                 raise refuse(Code.FILE_TRUNCATED, "a slice without pixel data")
+            _refuse_other_size(dataset)
             yield dataset.pixel_array, _padding_range(dataset)
+    except SizeImplausibleError as error:
+        raise refuse(Code.SIZE_IMPLAUSIBLE, str(error)) from error
     except (InvalidDicomError, *DECODE_ERRORS) as error:
         syntax = type(error).__name__
         raise refuse(
@@ -100,11 +104,25 @@ def _read_stored(
 
 
 def _read_frames(
-    path: Path, frames: list[int]
+    file: BinaryIO, frames: list[int]
 ) -> Iterator[tuple[NDArray[np.integer[Any]], tuple[float, float] | None]]:
     facts = Dataset()
-    for stored in iter_pixels(path, indices=frames, ds_out=facts):
+    for stored in iter_pixels(file, indices=frames, ds_out=facts):
         yield stored, _padding_range(facts)
+
+
+def _refuse_other_size(dataset: Dataset) -> None:
+    """A decoder makes room for what is announced, whatever the file holds: colours, or a stream's own size."""
+    samples = dataset.get("SamplesPerPixel", 1)
+    if samples != 1:
+        raise refuse(Code.PIXELS_UNREADABLE, f"found {samples} samples a pixel; a CT image has 1")
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        declared, size = (dataset.get("Rows"), dataset.get("Columns")), first_frame_size(dataset)
+        if size is not None and (size.rows, size.columns, size.components) != (*declared, 1):
+            found = (
+                f"a compressed slice is {size.rows} x {size.columns} x {size.components}, declared {declared}"
+            )
+            raise refuse(Code.PIXELS_UNREADABLE, found)
 
 
 def _padding_range(dataset: Dataset) -> tuple[float, float] | None:

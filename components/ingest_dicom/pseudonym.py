@@ -52,7 +52,8 @@ class Pseudonymiser:
     def _hash(self, kind: str, text: str) -> str:
         if not text:
             return ""
-        message = f"{kind}:{text}".encode()
+        # a file name need not be UTF-8: what Python puts for its other bytes is a name too
+        message = f"{kind}:{text}".encode(errors="surrogatepass")
         return hmac.new(self.key, message, hashlib.sha256).hexdigest()[:HASH_DIGITS]
 
 

@@ -180,7 +180,8 @@ def _without_copies(headers: list[Header]) -> tuple[list[Header], list[OtherFile
     kept, copies = [], []
     for header in headers:
         if uses[header.sop_instance_uid] > 1:
-            digest = hashlib.sha256(header.path.read_bytes()).hexdigest()
+            with header.path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
             if digest in digests:
                 copies.append(_other(header, Code.FILE_COPY, "copy", "the same bytes as another file"))
                 continue

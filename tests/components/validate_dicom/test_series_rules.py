@@ -57,6 +57,7 @@ BROKEN: list[tuple[dict[str, Any], set[Code]]] = [
     ({"hu_soft_tissue_peak": 900.0}, {Code.HU_IMPLAUSIBLE}),
     ({"truncated_count": 1, "read_codes": "FILE_TRUNCATED"}, {Code.FILE_TRUNCATED}),
     ({"unreadable_count": 3}, {Code.PIXELS_UNREADABLE}),
+    ({"read_codes": "SIZE_IMPLAUSIBLE"}, {Code.SIZE_IMPLAUSIBLE}),
     ({"read_codes": "SOMETHING_NEW"}, {Code.PIXELS_UNREADABLE}),
     ({"has_levels": False}, {Code.LEVELS_MISSING}),
     ({"age_years": 29.0}, {Code.AGE_UNDER_30}),
