@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from pathlib import Path
+from typing import cast
 
 # A CT matrix has 256 to 2048 rows; four times the largest.
 FRAME_PIXELS_MAX = 4096 * 4096
@@ -24,23 +26,28 @@ class GuardedFile(io.BufferedReader):
     stream without a header.) A stream of zeros shrinks a thousandfold, so its length says nothing.
     """
 
+    def __init__(self, raw: io.FileIO) -> None:
+        super().__init__(raw)
+        self._size = os.fstat(raw.fileno()).st_size
+
     def read(self, size: int | None = -1, /) -> bytes:
-        """Bytes of the file.
+        """Bytes of the file; no room is made for more than it has, whatever length an element claims.
 
         Raises
         ------
         SizeImplausibleError
             When the rest of the file is asked for and inflates to more than `INFLATED_BYTES_MAX`.
         """
-        content = super().read(size)
-        if size is None or size < 0:
-            _measure(content)
+        if size is not None and size >= 0:
+            return super().read(min(size, self._size))
+        content = super().read()
+        _measure(content)
         return content
 
 
 def open_guarded(path: Path) -> GuardedFile:
     """The file, to be closed by the caller; raises OSError like `open`."""
-    return GuardedFile(path.open("rb", buffering=0))
+    return GuardedFile(cast("io.FileIO", path.open("rb", buffering=0)))
 
 
 def _measure(deflated: bytes) -> None:

@@ -20,6 +20,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELos
 
 from components.ingest_dicom.codestream import StreamSize, stream_size
 from components.ingest_dicom.contrast_words import contrast_words
+from components.ingest_dicom.guarded_file import open_guarded
 from components.ingest_dicom.headers import Header, OtherFile, read_header
 from components.ingest_dicom.inspect_series import inspect_series
 from components.ingest_dicom.level_files import find_level_file
@@ -74,7 +75,9 @@ def test_a_decompression_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> N
     raw = path.read_bytes()
     head = 144 + struct.unpack("<L", raw[140:144])[0]
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    body = zlib.decompress(raw[head:], -zlib.MAX_WBITS) + b"\xff\x7f\x10\x00OB\0\0" + struct.pack("<L", 1 << 30)
+    body = (
+        zlib.decompress(raw[head:], -zlib.MAX_WBITS) + b"\xff\x7f\x10\x00OB\0\0" + struct.pack("<L", 1 << 30)
+    )
     bomb = squeeze.compress(body) + b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(1024))
     path.write_bytes(raw[:head] + bomb + squeeze.flush())
     assert path.stat().st_size < 3 << 20
@@ -84,6 +87,15 @@ def test_a_decompression_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> N
     assert "256 MB" in found.found
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
     assert time.process_time() - started < 5
+
+
+def test_no_room_is_made_for_a_length_that_the_file_cannot_have(tmp_path: Path) -> None:
+    """Python's own files make room for what is asked for: 1 TB here, 4 GB for an element of 0xFFFFFFFE bytes."""
+    path = make_series(tmp_path, slices=1)[0]
+    with open_guarded(path) as file:
+        assert file.read(1 << 40) == path.read_bytes()
+    with path.open("rb") as plain, pytest.raises(MemoryError):
+        plain.read(1 << 60)
 
 
 @pytest.mark.parametrize("matrix", [(65535, 65535), (65535, 300), (300, 65535)])
@@ -143,14 +155,22 @@ def test_the_size_of_a_stream_is_read_from_its_own_header() -> None:
 def test_sequences_without_end_are_refused(tmp_path: Path) -> None:
     """A cycle cannot be written down in DICOM: what a reader meets is the same sequence in itself, ever deeper."""
     path = make_series(tmp_path, slices=1)[0]
-    level = b"\x08\x00\x15\x11SQ\0\0" + struct.pack("<L", UNDEFINED) + struct.pack("<HHL", 0xFFFE, 0xE000, UNDEFINED)
+    level = (
+        b"\x08\x00\x15\x11SQ\0\0"
+        + struct.pack("<L", UNDEFINED)
+        + struct.pack("<HHL", 0xFFFE, 0xE000, UNDEFINED)
+    )
     insert(path, (0x0008, 0x1030), level * 20_000)
     assert listed(path).code is Code.NOT_DICOM
 
 
 def test_sequences_without_end_behind_the_header_are_refused_with_the_pixels(tmp_path: Path) -> None:
     path = make_series(tmp_path, slices=1)[0]
-    level = b"\xe0\x7f\x11\x00SQ\0\0" + struct.pack("<L", UNDEFINED) + struct.pack("<HHL", 0xFFFE, 0xE000, UNDEFINED)
+    level = (
+        b"\xe0\x7f\x11\x00SQ\0\0"
+        + struct.pack("<L", UNDEFINED)
+        + struct.pack("<HHL", 0xFFFE, 0xE000, UNDEFINED)
+    )
     path.write_bytes(path.read_bytes() + level * 20_000)
     assert refused_with(path) is Code.PIXELS_UNREADABLE
 
@@ -170,7 +190,9 @@ def test_a_number_of_another_length_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["1e300", "-5", "1e18", "nan"])
-def test_rows_that_are_no_unsigned_short_are_missing_and_the_table_is_written(tmp_path: Path, text: str) -> None:
+def test_rows_that_are_no_unsigned_short_are_missing_and_the_table_is_written(
+    tmp_path: Path, text: str
+) -> None:
     path = make_series(tmp_path / "ct", slices=1)[0]
     blob = path.read_bytes()
     at = blob.index(struct.pack("<HH", 0x0028, 0x0010) + b"US\x02\x00")
@@ -217,7 +239,9 @@ def test_bytes_and_sequences_where_text_belongs_are_missing(tmp_path: Path) -> N
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.sampled_from([(0x0010, 0x0020), (0x0020, 0x0032), (0x0028, 0x0010), (0x0018, 0x0060), (0x0008, 0x0008)]),
+    st.sampled_from(
+        [(0x0010, 0x0020), (0x0020, 0x0032), (0x0028, 0x0010), (0x0018, 0x0060), (0x0008, 0x0008)]
+    ),
     st.sampled_from(["LO", "DS", "IS", "US", "FD", "PN", "AT", "DA", "UI", "CS", "SL", "LT"]),
     st.binary(max_size=80),
 )
@@ -252,7 +276,9 @@ def test_file_names_that_are_not_utf8_are_ingested(tmp_path: Path) -> None:
     paths = make_series(tmp_path / "data", slices=2)
     paths[0].rename(tmp_path / "data" / b"M\xfcller.dcm".decode(errors="surrogateescape"))
     (tmp_path / "data" / b"\xe9tude.txt".decode(errors="surrogateescape")).write_text("no DICOM")
-    summary = run(data=tmp_path / "data", out=tmp_path / "out", key=SIMULATED_KEY, params=IngestParams(workers=1))
+    summary = run(
+        data=tmp_path / "data", out=tmp_path / "out", key=SIMULATED_KEY, params=IngestParams(workers=1)
+    )
     assert (summary.file_count, summary.series_file_count, summary.other_count) == (3, 2, 1)
 
 
