@@ -17,6 +17,7 @@ from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.scan import Progress, SeriesFiles
 from components.ingest_dicom.series import CtSeries, describe_series
 from components.ingest_dicom.statistics import HuStatistics
+from models.end_with_parent import end_with_parent
 from models.refusal import Code
 
 log = structlog.get_logger()
@@ -50,9 +51,7 @@ def inspect_all(
         for index, job in enumerate(jobs):
             done(index, _inspect(job))
         return [rows[index] for index in range(len(jobs))]
-    # spawn: forking a process that runs threads (torch, gRPC) can deadlock
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with _processes(workers) as pool:
         futures = {pool.submit(_inspect, job): index for index, job in enumerate(jobs)}
         for future in as_completed(futures):
             try:
@@ -60,12 +59,20 @@ def inspect_all(
             except BrokenProcessPool:
                 log.warning("a reading process ended", series=_hash(jobs[futures[future]]))
     for index in sorted(set(range(len(jobs))) - set(rows)):
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
+        with _processes(1) as pool:
             try:
                 done(index, pool.submit(_inspect, jobs[index]).result())
             except BrokenProcessPool:
                 done(index, _crashed(jobs[index]))
     return [rows[index] for index in range(len(jobs))]
+
+
+def _processes(workers: int) -> ProcessPoolExecutor:
+    # spawn: forking a process that runs threads (torch, gRPC) can deadlock
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(
+        workers, mp_context=context, initializer=end_with_parent, initargs=(os.getpid(),)
+    )
 
 
 Job = tuple[SeriesFiles, Pseudonymiser, IngestParams, bool]

@@ -19,6 +19,7 @@ from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.scan import Progress, ScanResult, SeriesFiles, scan_folder
 from components.ingest_dicom.series_table import OtherRow, write_others_table, write_series_table
 from components.ingest_dicom.shards import Shard
+from components.ingest_dicom.whole_intake import MANIFEST, make_intake_folder, whole_intake
 
 SCHEMA_VERSION = 1
 log = structlog.get_logger()
@@ -73,10 +74,12 @@ def run(
     ------
     RefusedError
         EMPTY_INPUT when there is no file.
+    IntakeWriteError
+        Disk full and the like; an earlier intake stays.
     """
     started = time.monotonic()
     pseudonymiser = Pseudonymiser(key)
-    out.mkdir(parents=True, exist_ok=True)
+    make_intake_folder(out)  # what cannot be written to is said before hours of reading
     scan = scan_folder(data / "series" if (data / "series").is_dir() else data)
     root = data if data.is_dir() else data.parent
     segmentations = scan.segmentations  # of all: one without PatientID may lie in another part
@@ -87,16 +90,15 @@ def run(
         scan.series, [_has_levels(place) for place in places], pseudonymiser, params, progress=progress
     )
     summary = _summary(scan, len({row.patient for row in rows if row.patient}), started)
-    write_series_table(rows, out / "series.parquet")
-    write_others_table(
-        [_other_row(root, other, pseudonymiser) for other in scan.others], out / "others.parquet"
-    )
     others = {_file_hash(root, other, pseudonymiser): _relative(root, other.path) for other in scan.others}
     located = {row.series: place for row, place in zip(rows, places, strict=True)}
-    identity = identity or out
-    identity.mkdir(parents=True, exist_ok=True)
-    write_locations(Locations(series=located, others=others), identity / FILE_NAME)
-    write_manifest(summary, out / "manifest.json")
+    with whole_intake(out, identity or out) as (tables, places_folder):
+        write_series_table(rows, tables / "series.parquet")
+        write_others_table(
+            [_other_row(root, other, pseudonymiser) for other in scan.others], tables / "others.parquet"
+        )
+        write_locations(Locations(series=located, others=others), places_folder / FILE_NAME)
+        write_manifest(summary, tables / MANIFEST)
     log.info("ingested", **summary.counts)
     return summary
 

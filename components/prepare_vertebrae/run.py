@@ -32,6 +32,7 @@ from components.prepare_vertebrae.series_crops import (
 )
 from components.prepare_vertebrae.split import absent_vendors, assign_splits, refuse_absent_vendors
 from models.crop_store import SPLITS, CropStoreWriter
+from models.end_with_parent import end_with_parent
 from models.errors import InputError, OsteoGateError
 from models.levels import LEVELS
 from models.write_failure import unwritten
@@ -196,7 +197,7 @@ def _prepared(
     if processes == 1:
         yield from map(work, series, splits)
         return
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, initializer=end_with_parent, initargs=(os.getpid(),)) as pool:
         yield from pool.map(work, series, splits, chunksize=2)
 
 

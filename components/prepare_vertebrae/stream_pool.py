@@ -5,8 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -14,11 +12,11 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from models.end_with_parent import end_with_parent
 from models.errors import OsteoGateError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-LOOK_S = 1.0
 
 
 class WorkerEndedError(OsteoGateError):
@@ -62,11 +60,4 @@ def in_processes(function: Callable[[Job], Result], jobs: Sequence[Job], workers
 
 def _start_worker(parent: int) -> None:
     threadpool_limits(1)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    """A parent that was killed cannot end its workers; they would wait for it for ever."""
-    while os.getppid() == parent:
-        time.sleep(LOOK_S)
-    os._exit(1)
+    end_with_parent(parent)

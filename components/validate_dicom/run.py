@@ -41,10 +41,15 @@ from components.validate_dicom.tables import (
     write_table,
 )
 from components.validate_dicom.validation import Finding, TableFindings, Validation
-from models.errors import InputError
+from models.errors import InputError, OsteoGateError
 from models.replace_folder import replace_folder
+from models.write_failure import unwritten
 
 log = structlog.get_logger()
+
+
+class ValidationWriteError(OsteoGateError):
+    """The result of validation could not be written; an earlier one stays."""
 
 
 class NothingAcceptedError(InputError):
@@ -104,6 +109,8 @@ def run(
         accepted.
     CountsDoNotAddUpError
         When a file, series or exam is not in exactly one place.
+    ValidationWriteError
+        Disk full and the like; an earlier result stays.
     """
     start = perf_counter()
     series = read_series_table(intake / "series.parquet")
@@ -187,9 +194,9 @@ def _write(
 ) -> None:
     """Everything beside `out` first, then renamed in: a reader sees the old result or the new one."""
     beside = out.with_name(f".{out.name}.writing")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
+    shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed
     try:
+        beside.mkdir(parents=True)
         write_table(accepted, beside / ACCEPTED_FILE)
         write_table(quarantine_frame(quarantine), beside / QUARANTINE_FILE)
         validation.write_data_docs(beside / "data_docs")
@@ -212,7 +219,8 @@ def _write(
             "params": params.model_dump(mode="json"),
         }
         (beside / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    except BaseException:
+        replace_folder(beside, out)
+    except OSError as error:
+        raise ValidationWriteError(f"{out}: result not written {unwritten(error)}") from error
+    finally:
         shutil.rmtree(beside, ignore_errors=True)
-        raise
-    replace_folder(beside, out)
