@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -67,9 +68,9 @@ def merge_intakes(
         paths |= located.others
     out.mkdir(parents=True, exist_ok=True)
     identity.mkdir(parents=True, exist_ok=True)
-    records = series.sort_values(["patient", "series"]).to_dict("records")
+    records: list[Any] = series.sort_values(["patient", "series"]).to_dict("records")
     write_series_table([CtSeries(**row) for row in records], out / "series.parquet")
-    rows = others.sort_values(["patient", "file"]).to_dict("records")
+    rows: list[Any] = others.sort_values(["patient", "file"]).to_dict("records")
     write_others_table([OtherRow(**row) for row in rows], out / "others.parquet")
     write_locations(Locations(places, paths), identity / FILE_NAME)
     write_manifest(summary, out / "manifest.json")
