@@ -6,7 +6,6 @@ import io
 import os
 import zlib
 from pathlib import Path
-from typing import cast
 
 # A CT matrix has 256 to 2048 rows; four times the largest.
 FRAME_PIXELS_MAX = 4096 * 4096
@@ -47,7 +46,7 @@ class GuardedFile(io.BufferedReader):
 
 def open_guarded(path: Path) -> GuardedFile:
     """The file, to be closed by the caller; raises OSError like `open`."""
-    return GuardedFile(cast("io.FileIO", path.open("rb", buffering=0)))
+    return GuardedFile(path.open("rb", buffering=0))
 
 
 def _measure(deflated: bytes) -> None:
