@@ -156,6 +156,8 @@ def read_header(path: Path) -> Header | OtherFile:
     except MemoryError:
         return OtherFile(path, Code.SIZE_IMPLAUSIBLE, "file", "the header asks for more memory than there is")
     except OSError as error:
+        if error.errno is None:  # pydicom's own, not the system's: a sequence that breaks off or never ends
+            return OtherFile(path, Code.NOT_DICOM, "file", "the header cannot be parsed (a broken sequence)")
         return OtherFile(path, Code.FILE_UNREADABLE, "file", f"cannot be read ({error.strerror or error})")
     except VALUE_ERRORS as error:
         return OtherFile(
