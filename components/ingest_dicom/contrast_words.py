@@ -12,6 +12,7 @@ DENIALS = re.compile(
     | \bNON[\s\-_]*CON(?:TRAST)?\w*\b | \bNONCONTRAST\w* | \bUNENHANCED\b | \bPRE[\s\-_]*CONTRAST\w*
     | \bNATIVE?\b | \bNATIV\w*\b | \bNCCT\b | \bNECT\b | \bC\s?-(?=\s|$|/) | \(-\)\s*C\b
     | \bW\s?/\s?O\b | \bWITHOUT\b | \bWO\b
+    | 非造影 | 単純 | 平扫 | 平掃 | 비조영
     | \bENHANCED[\s\-_]+(?:CONVERSION|MULTI[\s\-]?FRAME)\b  # the kind of DICOM object
     """,
     re.VERBOSE,
@@ -30,6 +31,7 @@ AFFIRMATIONS = re.compile(
     | \bVENOUS\w* | \bVEN\b | \bVENEUS\w* | \bVENÖS\w* | \bARTERIA\w* | \bARTERIEL\w* | \bART\b
     | \bPORTAL\w* | \bPORTO\w*
     | \bPV\s?PHASE\b | \bNEPHRO\w* | \bPARENCHYMAL\b | \bANGIO\w* | \bCTA\b | \bCTPA\b | \bUROGRA\w* | \bIVP\b
+    | 造影 | 増強 | 增强 | 增強 | 조영
     | \bDELAY(?:ED|S)?\b | \bBOLUS\b | \bPERFUSION\b
     """,
     re.VERBOSE,

@@ -31,6 +31,7 @@ VALUE_ERRORS = (
 CHARACTERS_MAX = 1024
 UNSIGNED_SHORT_MAX = 65535
 NAN = math.nan
+ESCAPE = b"\x1b"
 TEXT_VRS = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "SH", "ST", "TM", "UI", "UT"))
 
 
@@ -91,7 +92,9 @@ def _plain(dataset: Dataset, keyword: str) -> str | None:
         return None
     if (element.VR or dictionary_VR(element.tag)) not in TEXT_VRS:
         return None
-    return element.value.decode("ascii").strip(" \0") if element.value.isascii() else None
+    if not element.value.isascii() or ESCAPE in element.value:  # ISO 2022 writes other alphabets in 7 bits
+        return None
+    return element.value.decode("ascii").strip(" \0")
 
 
 def _converted(dataset: Dataset, keyword: str) -> object | None:

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
-from components.ingest_dicom.elements import VALUE_ERRORS, number, text, texts
+from components.ingest_dicom.elements import ESCAPE, VALUE_ERRORS, number, text, texts
 from components.ingest_dicom.guarded_file import open_guarded
 from models.refusal import Code, refuse
 
@@ -117,7 +117,8 @@ def _element(dataset: Dataset, tag: BaseTag) -> Element | None:
     element = dataset.get_item(tag)
     if element is None or not isinstance(element, RawDataElement):
         return element
-    if element.value is None or (isinstance(element.value, bytes) and element.value.isascii()):
+    value = element.value
+    if value is None or (isinstance(value, bytes) and value.isascii() and ESCAPE not in value):
         return element
     try:
         return dataset[tag]

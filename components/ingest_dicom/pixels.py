@@ -13,8 +13,11 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import iter_pixels
+from pydicom.pixels.utils import get_j2k_parameters
+from pydicom.uid import JPEG2000TransferSyntaxes
 
 from components.ingest_dicom.codestream import first_frame_size
 from components.ingest_dicom.elements import VALUE_ERRORS, numbers
@@ -93,7 +96,7 @@ def _read_stored(
             if "PixelData" not in dataset:
                 raise refuse(Code.FILE_TRUNCATED, "a slice without pixel data")
             _refuse_other_size(dataset)
-            yield dataset.pixel_array, _padding_range(dataset)
+            yield _with_the_streams_sign(dataset.pixel_array, dataset), _padding_range(dataset)
     except SizeImplausibleError as error:
         raise refuse(Code.SIZE_IMPLAUSIBLE, str(error)) from error
     except (InvalidDicomError, *DECODE_ERRORS) as error:
@@ -101,6 +104,17 @@ def _read_stored(
         raise refuse(
             Code.PIXELS_UNREADABLE, f"a slice cannot be decoded ({syntax}: {_short(error)})"
         ) from error
+
+
+def _with_the_streams_sign(stored: NDArray[np.integer[Any]], dataset: Dataset) -> NDArray[np.integer[Any]]:
+    """Values of a JPEG 2000 stream that is signed though PixelRepresentation says unsigned.
+
+    The stream is what the encoder was given (DICOM PS3.5 8.2.4); pydicom follows it in the other direction only.
+    """
+    if stored.dtype.kind != "u" or dataset.file_meta.TransferSyntaxUID not in JPEG2000TransferSyntaxes:
+        return stored
+    stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    return stored.view(f"i{stored.itemsize}") if get_j2k_parameters(stream).get("is_signed") else stored
 
 
 def _read_frames(
@@ -128,14 +142,17 @@ def _refuse_other_size(dataset: Dataset) -> None:
 def _padding_range(dataset: Dataset) -> tuple[float, float] | None:
     """PixelPaddingValue and PixelPaddingRangeLimit (DICOM PS3.3 C.7.5.1.1.2) as stored values.
 
-    Writers often encode a negative padding value of signed pixels as an unsigned number: 63536 is -2000.
+    Writers often encode a negative padding value of signed pixels as an unsigned number (63536 is -2000), and
+    some the other way round.
     """
     values = [*numbers(dataset, "PixelPaddingValue")[:1], *numbers(dataset, "PixelPaddingRangeLimit")[:1]]
     if not values or not all(math.isfinite(value) for value in values):
         return None
+    bits = int(dataset.get("BitsAllocated", 16))
     if dataset.get("PixelRepresentation") == 1:
-        bits = int(dataset.get("BitsAllocated", 16))
         values = [value - 2**bits if value >= 2 ** (bits - 1) else value for value in values]
+    else:
+        values = [value + 2**bits if value < 0 else value for value in values]
     return values[0], values[-1]
 
 
