@@ -59,12 +59,7 @@ def geometry_rules(params: ValidateParams) -> tuple[Rule, ...]:
             severity=Severity.WARNING,
             unless=NOT_A_STACK,
         ),
-        Rule(
-            Code.GANTRY_TILT,
-            Within("tilt_deg", high=params.tilt_max_deg, unit="degrees"),
-            "A tilted stack is sheared: sagittal crops would not be sagittal.",
-            unless=NOT_A_STACK,
-        ),
+        *_tilt_rules(params),
         Rule(
             Code.TOO_FEW_SLICES,
             Within("slice_count", low=params.slices_min),
@@ -77,4 +72,18 @@ def geometry_rules(params: ValidateParams) -> tuple[Rule, ...]:
             "Too short a stack to hold two lumbar vertebrae.",
             unless=NOT_A_STACK,
         ),
+    )
+
+
+def _tilt_rules(params: ValidateParams) -> tuple[Rule, ...]:
+    def tilt(limit_deg: float, reason: str, severity: Severity) -> Rule:
+        check = Within("tilt_deg", high=limit_deg, unit="degrees")
+        return Rule(Code.GANTRY_TILT, check, reason, severity=severity, unless=NOT_A_STACK)
+
+    if params.tilt_policy == "refuse":
+        reason = "A tilted stack is sheared, and what the model makes of one was never measured."
+        return (tilt(params.tilt_max_deg, reason, Severity.CRITICAL),)
+    return (
+        tilt(params.tilt_resampled_max_deg, "No gantry tilts so far: a damaged header.", Severity.CRITICAL),
+        tilt(params.tilt_max_deg, "Crops are resampled from a sheared stack.", Severity.WARNING),
     )

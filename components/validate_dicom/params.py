@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,7 +27,10 @@ class ValidateParams(Section):
     pixel_spacing_validated_max_mm
         Above this the answer is outside validated input, but not refused, mm.
     tilt_max_deg
-        Largest gantry tilt or obliquity, degrees.
+        Largest gantry tilt or obliquity that counts as none, degrees.
+    tilt_policy
+        What happens beyond it: `refuse`, or `resample` up to `tilt_resampled_max_deg` with a warning. Crops are
+        interpolated in patient coordinates through the stack's own affine, so a sheared stack is cut rightly.
     slices_min, coverage_min_mm
         Fewest slices and shortest stack that can hold two lumbar levels.
     contrast_aorta_hu_max
@@ -56,6 +59,8 @@ class ValidateParams(Section):
     pixel_spacing_max_mm: float = Field(gt=0, le=5)
     pixel_spacing_validated_max_mm: float = Field(gt=0, le=5)
     tilt_max_deg: float = Field(ge=0, le=45)
+    tilt_policy: Literal["refuse", "resample"]
+    tilt_resampled_max_deg: float = Field(ge=0, le=45)
     slices_min: int = Field(ge=1)
     coverage_min_mm: float = Field(ge=0)
     contrast_aorta_hu_max: float = Field(gt=0, le=500)
@@ -77,6 +82,7 @@ class ValidateParams(Section):
             ("kvp_min", "kvp_max"),
             ("pixel_spacing_min_mm", "pixel_spacing_validated_max_mm"),
             ("pixel_spacing_validated_max_mm", "pixel_spacing_max_mm"),
+            ("tilt_max_deg", "tilt_resampled_max_deg"),
             ("soft_tissue_peak_min_hu", "soft_tissue_peak_max_hu"),
             ("age_min_years", "age_max_years"),
             ("bmd_min_g_cm2", "bmd_max_g_cm2"),

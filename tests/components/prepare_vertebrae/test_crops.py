@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from itertools import permutations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from components.ingest_dicom.read_volume import read_volume
+from components.ingest_dicom.scan import scan_folder
 from components.ingest_dicom.volume import Volume
 from components.prepare_vertebrae.crops import extract_crops
 from components.prepare_vertebrae.levels import VertebraLevel, spine_levels
 from components.prepare_vertebrae.params import PrepareParams
 from models.crop_store import CropGeometry
 from models.refusal import Code, RefusedError
+from tests.dicom_factory import make_series
 
 SMALL = CropGeometry(pixels=24, size_mm=48.0, slices=3, slice_spacing_mm=2.0, centre_shift_mm=0.0)
 
@@ -140,3 +145,36 @@ def test_the_middle_of_a_crop_is_the_body(
         pixel_mm = params.geometry.size_mm / params.geometry.pixels
         assert rows.mean() + 35 == pytest.approx(47.5, abs=1)
         assert (47.5 - columns.mean()) * pixel_mm == pytest.approx(params.geometry.centre_shift_mm, abs=1.0)
+
+
+def test_a_tilted_stack_gives_the_crops_of_the_body_not_of_the_shear(tmp_path: Path) -> None:
+    # the ramp HU = 1 x + 4 y + 10 z sampled by a gantry tilted by 20 degrees, written and read back as DICOM
+    slices, side, pixel_mm, spacing_mm = 60, 60, 1.5, 2.0
+    origin = np.array([-45.0, -45.0, -60.0])
+    turn = math.radians(20.0)
+    column = np.array([0.0, math.cos(turn), -math.sin(turn)])
+    slice_, row, col = np.meshgrid(np.arange(slices), np.arange(side), np.arange(side), indexing="ij")
+    points = (
+        origin
+        + slice_[..., None] * spacing_mm * np.array([0.0, 0.0, 1.0])
+        + row[..., None] * pixel_mm * column
+        + col[..., None] * pixel_mm * np.array([1.0, 0.0, 0.0])
+    )
+    make_series(
+        tmp_path,
+        slices=slices,
+        rows=side,
+        columns=side,
+        hu=np.rint(points @ [1.0, 4.0, 10.0]).astype(np.int16),
+        pixel_spacing_mm=(pixel_mm, pixel_mm),
+        spacing_mm=spacing_mm,
+        origin_mm=tuple(origin),
+        tilt_deg=20.0,
+    )
+    volume = read_volume(scan_folder(tmp_path).series[0])
+    assert volume.affine[2, 1] == pytest.approx(-pixel_mm * math.sin(turn))  # the stack is sheared indeed
+    got = crop(volume, upright((2.0, -3.0, -4.0)))
+    # pixels of 2 mm: row 0 is 23 mm above the centre, column 0 is 23 mm in front of it
+    down, along = np.meshgrid(np.arange(24) * 2.0 - 23.0, np.arange(24) * 2.0 - 23.0, indexing="ij")
+    expected = 2.0 + 4.0 * (-3.0 + along) + 10.0 * (-4.0 - down)
+    np.testing.assert_allclose(got[0, 1], expected, atol=1.0)

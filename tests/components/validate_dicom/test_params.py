@@ -15,6 +15,8 @@ from models.params import parse_section
     ("changes", "words"),
     [
         ({"kvp_min": 150}, "kvp_min must be below kvp_max"),
+        ({"tilt_policy": "ignore"}, "validate.tilt_policy"),
+        ({"tilt_max_deg": 40}, "tilt_max_deg must be below tilt_resampled_max_deg"),
         ({"dxa_days_max": -1}, "validate.dxa_days_max: found -1"),
         ({"vendors_validated": ["Acme"]}, "vendors_known does not"),
         ({"kvp": 120}, "validate.kvp: unknown key"),

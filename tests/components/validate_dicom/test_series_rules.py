@@ -146,3 +146,13 @@ def test_another_number_of_rows_or_a_missing_column_is_refused(params: ValidateP
 def test_severities_are_critical_but_for_one(params: ValidateParams) -> None:
     warnings = [rule.code for rule in series_rules(params) if rule.severity is Severity.WARNING]
     assert warnings == [Code.PIXEL_SPACING_OUT_OF_RANGE]
+
+
+def test_a_tilt_may_be_resampled_by_policy_as_outside_validated_input(params: ValidateParams) -> None:
+    resample = params.model_copy(update={"tilt_policy": "resample"})
+    tilted, damaged = frame(tilt_deg=18.5), frame(tilt_deg=44.0)
+    assert [item.code for item in check_series(tilted, params).refusals] == [Code.GANTRY_TILT]
+    assert check_series(tilted, resample).refusals == []
+    assert [item.code for item in outside_validated(tilted, resample)] == [Code.GANTRY_TILT]
+    assert [item.code for item in check_series(damaged, resample).refusals] == [Code.GANTRY_TILT]
+    assert outside_validated(frame(), resample) == []
