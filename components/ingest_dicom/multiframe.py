@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pydicom
 from pydicom.dataelem import DataElement, RawDataElement
@@ -23,6 +24,7 @@ from models.refusal import Code, refuse
 # Frame Type and the frame's time stand for ImageType and AcquisitionDate of a single-frame image.
 FRAME_TYPE_VALUES = 4  # what the standard defines; makers add their own behind
 GROUPS = Tag("SharedFunctionalGroupsSequence"), Tag("PerFrameFunctionalGroupsSequence")
+Element: TypeAlias = Any  # pydicom's DataElement, or RawDataElement where nothing was converted yet
 IN_FRAMES = (Tag("FrameType"), Tag("FrameAcquisitionDateTime"), Tag("TemporalPositionIndex"),
              Tag("ContrastBolusAgentAdministered"))  # fmt: skip
 
@@ -82,9 +84,6 @@ def _refuse_what_is_no_stack(frames: list[Dataset]) -> None:
     times = {number(frame, "TemporalPositionIndex") for frame in frames if "TemporalPositionIndex" in frame}
     if len(times) > 1:
         raise refuse(Code.ENHANCED_MULTIFRAME, f"found {len(times)} temporal positions in one object")
-
-
-Element = DataElement | RawDataElement
 
 
 def _grouped(groups: Iterable[Dataset], tags: Collection[BaseTag]) -> dict[BaseTag, Element]:
