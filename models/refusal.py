@@ -40,6 +40,14 @@ class Code(StrEnum):
     FILE_COPY = "FILE_COPY"
     ENHANCED_MULTIFRAME = "ENHANCED_MULTIFRAME"
     SIZE_IMPLAUSIBLE = "SIZE_IMPLAUSIBLE"
+    # source (archive, DICOMDIR, DICOMweb)
+    PATH_UNSAFE = "PATH_UNSAFE"
+    ARCHIVE_NOT_OPENED = "ARCHIVE_NOT_OPENED"
+    ARCHIVE_ENCRYPTED = "ARCHIVE_ENCRYPTED"
+    ARCHIVE_DAMAGED = "ARCHIVE_DAMAGED"
+    ARCHIVE_TOO_LARGE = "ARCHIVE_TOO_LARGE"
+    DICOMDIR_FILE_MISSING = "DICOMDIR_FILE_MISSING"
+    INSTANCE_NOT_DELIVERED = "INSTANCE_NOT_DELIVERED"
     # header
     MODALITY_CONFLICT = "MODALITY_CONFLICT"
     SERIES_UID_MISSING = "SERIES_UID_MISSING"
@@ -129,6 +137,33 @@ MEANINGS: dict[Code, Meaning] = {
         Basis.FILE,
         "rows and columns, or what the file unpacks to, are beyond any CT image",
         "send the series again from its source; look where the file came from",
+    ),
+    Code.PATH_UNSAFE: Meaning(
+        Basis.FILE,
+        "a name that leaves its archive or folder, or a link or device in an archive",
+        "pack or list plain files under relative names",
+    ),
+    Code.ARCHIVE_NOT_OPENED: Meaning(
+        Basis.FILE,
+        "an archive inside what was sent, or of a kind that is not opened",
+        "name it as the source itself; pack as zip or tar (gz, bz2, xz)",
+    ),
+    Code.ARCHIVE_ENCRYPTED: Meaning(
+        Basis.FILE, "an archive member is encrypted", "pack without a password, or unpack it first"
+    ),
+    Code.ARCHIVE_DAMAGED: Meaning(
+        Basis.FILE, "an archive or one of its members cannot be read to its end", "send the archive again"
+    ),
+    Code.ARCHIVE_TOO_LARGE: Meaning(
+        Basis.FILE,
+        "an archive unpacks to more than ingest.archive allows",
+        "unpack it by hand if it is what it should be, or raise the limit",
+    ),
+    Code.DICOMDIR_FILE_MISSING: Meaning(
+        Basis.FILE, "a DICOMDIR lists a file that is not there", "send the whole medium"
+    ),
+    Code.INSTANCE_NOT_DELIVERED: Meaning(
+        Basis.FILE, "the DICOMweb server lists an instance and does not deliver it", "ask for it again"
     ),
     Code.SERIES_UID_MISSING: Meaning(
         Basis.HEADER, "SeriesInstanceUID is empty", "declare SeriesInstanceUID (0020,000E)"

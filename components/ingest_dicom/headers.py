@@ -14,6 +14,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
 from pydicom.uid import UID, UID_dictionary
 
+from components.ingest_dicom.archive_kind import archive_kind
 from components.ingest_dicom.elements import (
     VALUE_ERRORS,
     integer,
@@ -146,9 +147,7 @@ def read_header(path: Path) -> Header | OtherFile:
             truncated = ends_early(file, dataset)
             return _sort_out(path, dataset, truncated)
     except InvalidDicomError:
-        return OtherFile(
-            path, Code.NOT_DICOM, "file", "found no DICOM preamble (the letters DICM at byte 128)"
-        )
+        return _not_dicom(path)
     except (EOFError, *STREAM_ERRORS) as error:
         return OtherFile(path, Code.FILE_TRUNCATED, "file", f"the header breaks off ({type(error).__name__})")
     except SizeImplausibleError as error:
@@ -163,6 +162,16 @@ def read_header(path: Path) -> Header | OtherFile:
         return OtherFile(
             path, Code.NOT_DICOM, "file", f"the header cannot be parsed ({type(error).__name__})"
         )
+
+
+def _not_dicom(path: Path) -> OtherFile:
+    try:
+        kind = archive_kind(path)
+    except OSError as error:
+        return OtherFile(path, Code.FILE_UNREADABLE, "file", f"cannot be read ({error.strerror or error})")
+    if kind is not None:
+        return OtherFile(path, Code.ARCHIVE_NOT_OPENED, "archive", f"found an archive ({kind})")
+    return OtherFile(path, Code.NOT_DICOM, "file", "found no DICOM preamble (the letters DICM at byte 128)")
 
 
 def _sort_out(path: Path, dataset: Dataset, truncated: bool) -> Header | OtherFile:

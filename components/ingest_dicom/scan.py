@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from components.ingest_dicom.dicomdir import KIND as DICOMDIR_KIND
+from components.ingest_dicom.dicomdir import missing_files, spelled
 from components.ingest_dicom.headers import Header, OtherFile, read_header
 from models.refusal import Code, refuse
 
@@ -71,12 +73,25 @@ class ScanResult:
         return [other for other in self.others if other.kind == "segmentation"]
 
 
-def scan_folder(folder: Path, *, progress: Progress | None = None) -> ScanResult:
+def scan_folder(
+    folder: Path,
+    *,
+    names: Mapping[Path, PurePosixPath] | None = None,
+    refused: Iterable[OtherFile] = (),
+    progress: Progress | None = None,
+) -> ScanResult:
     """Read the header of every file under `folder` (or of one file) and group CT images into series.
 
     Names, extensions and order of files mean nothing. A folder reached twice through links is read once;
     a folder that may not be entered is listed as FILE_UNREADABLE. DICOMDIR files are not trusted: they are
-    listed as what they are and the images they name are found by walking.
+    listed as what they are, the images they name are found by walking, and what they name in vain is listed.
+
+    Parameters
+    ----------
+    names
+        What files were called before they came here (in an archive); by default, their own names.
+    refused
+        Parts of the source that are not in `folder`, with their codes.
 
     Raises
     ------
@@ -86,16 +101,29 @@ def scan_folder(folder: Path, *, progress: Progress | None = None) -> ScanResult
     if not folder.exists():
         raise refuse(Code.EMPTY_INPUT, f"{folder}: no such file or folder")
     found = [folder] if folder.is_file() else list(_walk(folder))
-    if not found:
+    left = [*refused, *(item for item in found if isinstance(item, OtherFile))]
+    if not found and not left:
         raise refuse(Code.EMPTY_INPUT, f"{folder}: no file in it")
     paths = sorted(item for item in found if isinstance(item, Path))
-    refused = [item for item in found if isinstance(item, OtherFile)]
     read = []
     for done, path in enumerate(paths, start=1):
         read.append(read_header(path))
         if progress is not None:
             progress(done, len(paths))
-    return _group(read, refused)
+    if folder.is_dir():
+        called = {path: PurePosixPath(path.relative_to(folder)) for path in paths} | dict(names or {})
+        left += _listed_in_vain(read, called)
+    return _group(read, left)
+
+
+def _listed_in_vain(
+    read: list[Header | OtherFile], names: Mapping[Path, PurePosixPath]
+) -> Iterator[OtherFile]:
+    directories = [item for item in read if isinstance(item, OtherFile) and item.kind == DICOMDIR_KIND]
+    if directories:
+        present = {spelled(names[item.path]) for item in read}
+        for item in directories:
+            yield from missing_files(item.path, names[item.path], present)
 
 
 def series_from_paths(paths: Iterable[Path]) -> SeriesFiles:
