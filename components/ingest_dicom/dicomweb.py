@@ -82,7 +82,8 @@ def retrieve(
 ) -> Retrieved:
     """Bring every instance that the query finds into `folder`, each written beside and renamed in.
 
-    What is in `folder` already is not asked for again, so a retrieval that broke off goes on where it was.
+    What is in `folder` already stays, so a retrieval that broke off goes on where it was: a series of which more
+    than half is there is completed instance by instance.
 
     Parameters
     ----------
@@ -197,6 +198,8 @@ def _instances(
     if len(missing) > len(there):
         for dataset in _whole_series(client, server, found):
             uid = text(dataset, "SOPInstanceUID")
+            if uid in there:
+                continue
             if _write(dataset, places.get(uid) or _place(folder, found.series, uid)) and uid in missing:
                 missing.remove(uid)
                 yield uid, places[uid]

@@ -36,6 +36,7 @@ COMMANDS = {
     "run": "run",
     "predict": "predict",
     "simulate": "simulate",
+    "ingest": "ingest",
     "validate": "validate",
     "evaluate": "evaluate",
     "model-card": "model_card",

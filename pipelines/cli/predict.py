@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.profile import Profile
+from pipelines.cli.source import SOURCE_HELP, Login, Query
 
 
 def predict(
-    image: Annotated[Path, typer.Argument(help="Folder with a DICOM series or study, or a NIfTI file.")],
+    image: Annotated[str, typer.Argument(help=f"One study or series. {SOURCE_HELP} Or a NIfTI file.")],
     levels: Annotated[
         Path | None,
         typer.Option(help="Where L1-L4 are: DICOM SEG, label map (.nii.gz) or CSV table of body centres."),
@@ -22,6 +23,8 @@ def predict(
     kvp: Annotated[float | None, typer.Option(help="Tube voltage; must be stated for NIfTI.")] = None,
     age: Annotated[float | None, typer.Option(help="Years; where the header does not say.")] = None,
     sex: Annotated[str | None, typer.Option(help="F or M; where the header does not say.")] = None,
+    query: Query = None,
+    login: Login = None,
     profile: Profile = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
     figure: Annotated[
@@ -44,10 +47,12 @@ def predict(
     from components.deploy_triton.params import DeployParams
     from components.deploy_triton.server import triton_url
     from components.ingest_dicom.pseudonym import Pseudonymiser, read_key
+    from components.ingest_dicom.source import open_source
     from models.params import load_section
     from models.refusal import RefusedError
     from monitoring.prediction_log import PredictionLog
     from monitoring.prediction_row import Source
+    from pipelines.cli.source import source_progress, the_source
     from pipelines.gateway.answer import refused_as_dict
     from pipelines.gateway.answer_log import prediction_row
     from pipelines.gateway.figure import write_figure
@@ -63,17 +68,24 @@ def predict(
     pseudonymiser = Pseudonymiser(read_key(workspace.site_key))
     params = GatewayParams.load(workspace.params_file, profile)
     deploy = load_section(workspace.params_file, "deploy", DeployParams, profile)
+    source = the_source(image, query, login)
     stated = Stated(kvp=kvp, age_years=age, sex=sex.upper() if sex else None)
     started = time.monotonic()
     try:
-        prepared = prepare_study(
-            image,
-            stated,
-            params,
-            pseudonymiser,
-            level_file=levels,
-            scheme=level_scheme,
-        )
+        with (
+            source_progress() as progress,
+            open_source(
+                source, scratch=workspace.home / "scratch", params=params.ingest, progress=progress
+            ) as opened,
+        ):
+            prepared = prepare_study(
+                opened,
+                stated,
+                params,
+                pseudonymiser,
+                level_file=levels,
+                scheme=level_scheme,
+            )
         if figure is not None and prepared.study.volume is not None:
             write_figure(prepared, figure)
         prepared.require_acceptable()

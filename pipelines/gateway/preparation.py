@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.ingest_dicom.pseudonym import Pseudonymiser
+from components.ingest_dicom.source import OpenedSource
 from components.ingest_dicom.volume import Volume
 from components.prepare_vertebrae.centre_table import series_named_in
 from components.prepare_vertebrae.crops import extract_crops
@@ -76,7 +77,7 @@ class PreparedStudy:
 
 
 def prepare_study(
-    image: Path,
+    image: Path | OpenedSource,
     stated: Stated,
     params: GatewayParams,
     pseudonymiser: Pseudonymiser,

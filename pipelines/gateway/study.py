@@ -15,7 +15,8 @@ from components.ingest_dicom.aorta import aortic_lumen_hu
 from components.ingest_dicom.inspect_series import inspect_series
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.read_volume import read_volume
-from components.ingest_dicom.scan import ScanResult, SeriesFiles, scan_folder
+from components.ingest_dicom.scan import ScanResult, SeriesFiles
+from components.ingest_dicom.source import OpenedSource
 from components.ingest_dicom.volume import Volume
 from components.validate_dicom.check_series import check_series, outside_validated
 from models.refusal import Code, Refusal, RefusedError, refuse
@@ -58,7 +59,7 @@ class Study:
 
 
 def read_study(
-    image: Path,
+    image: Path | OpenedSource,
     stated: Stated,
     params: GatewayParams,
     pseudonymiser: Pseudonymiser,
@@ -70,7 +71,7 @@ def read_study(
     Parameters
     ----------
     image
-        A folder of DICOM files (any names, any depth), one DICOM file, or a NIfTI file.
+        A folder of DICOM files (any names, any depth), one DICOM file, a NIfTI file, or an opened source.
     wanted_uids
         SeriesInstanceUIDs that the level file names; preferred when several series would do.
 
@@ -79,8 +80,9 @@ def read_study(
     RefusedError
         When there is nothing to judge (no file, no CT series, several patients, a NIfTI that cannot be read).
     """
-    if image.name.lower().endswith((".nii", ".nii.gz")):
-        facts, nifti_volume = read_nifti_facts(image)
+    opened = image if isinstance(image, OpenedSource) else OpenedSource(image)
+    if opened.folder.name.lower().endswith((".nii", ".nii.gz")):
+        facts, nifti_volume = read_nifti_facts(opened.folder)
         facts, contradictions = reconcile(facts, stated)
         facts["kvp"] = stated.kvp
         study = _judged(facts, nifti_volume, params, declared=False, choice="one NIfTI volume")
@@ -88,7 +90,7 @@ def read_study(
         study = _with(study, [], not_checked=unchecked)  # a NIfTI file was read whole, or not at all
         missing = [] if stated.kvp else [Refusal(Code.KVP_MISSING, "a NIfTI file declares none; state --kvp")]
         return _with(study, [*contradictions, *missing])
-    scan = scan_folder(image)
+    scan = opened.scan()
     if not scan.series:
         raise RefusedError(*_nothing_but(scan))
     if len(scan.series) == 1:  # the usual case: decode once
