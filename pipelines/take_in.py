@@ -112,7 +112,9 @@ def take_in(
         alone_in(cohort),
         open_source(source, scratch=home / "scratch", params=params, keep=keep, progress=progress) as opened,
     ):
-        found = opened.scan(progress=lambda done, total: progress("headers", done, total))
+        found = opened.scan(
+            workers=params.workers, progress=lambda done, total: progress("headers", done, total)
+        )
         taken = TakenIn(found.file_count, len(found.series))
         wanted = list(_wanted(found, pseudonymiser))
         for done, (path, target) in enumerate(wanted, start=1):

@@ -16,6 +16,7 @@ from pydicom.tag import BaseTag, Tag
 
 # What pydicom raises on values that contradict their VR (malformed numbers, lengths, character sets).
 VALUE_ERRORS = (
+    BytesLengthException,
     ValueError,
     TypeError,
     AttributeError,
@@ -50,6 +51,8 @@ def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     if isinstance(value, bytes | Sequence):  # a VR that holds no text: what pydicom shows of it is no value
         return ()
     if isinstance(value, str):
+        if "\\" not in value:
+            return (" ".join(value[:CHARACTERS_MAX].replace("\0", " ").split()),)
         items: list[object] = list(value[:CHARACTERS_MAX].split("\\"))
     else:
         items = list(value[:CHARACTERS_MAX]) if isinstance(value, MultiValue | list | tuple) else [value]

@@ -27,6 +27,7 @@ from components.ingest_dicom.file_ends import ends_early
 from components.ingest_dicom.guarded_file import FRAME_PIXELS_MAX, SizeImplausibleError, open_guarded
 from components.ingest_dicom.lossy import is_lossy
 from components.ingest_dicom.multiframe import frame_datasets
+from components.ingest_dicom.quick_header import quick_data_set
 from models.refusal import Code, RefusedError
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -53,6 +54,7 @@ TAG_NAMES = (
     "NumberOfFrames", "ReferencedSeriesSequence", "LossyImageCompression", "RescaleType",
 )  # fmt: skip
 TAGS = [Tag(name) for name in TAG_NAMES]
+WANTED = {int(tag): tag for tag in (*TAGS, Tag("SpecificCharacterSet"))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,10 @@ def read_header(path: Path) -> Header | OtherFile:
             return OtherFile(path, Code.NOT_DICOM, "file", "found an empty file")
         with open_guarded(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what pydicom warns of is judged below, value by value
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=TAGS)
+            dataset = quick_data_set(file, WANTED)
+            if dataset is None:
+                file.seek(0)
+                dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=TAGS)
             truncated = ends_early(file, dataset)
             return _sort_out(path, dataset, truncated)
     except InvalidDicomError:

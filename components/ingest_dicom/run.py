@@ -80,7 +80,7 @@ def run(
     started = time.monotonic()
     pseudonymiser = Pseudonymiser(key)
     make_intake_folder(out)  # what cannot be written to is said before hours of reading
-    scan = scan_folder(data / "series" if (data / "series").is_dir() else data)
+    scan = scan_folder(data / "series" if (data / "series").is_dir() else data, workers=params.workers)
     root = data if data.is_dir() else data.parent
     segmentations = scan.segmentations  # of all: one without PatientID may lie in another part
     if shard is not None:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from components.ingest_dicom.dicomdir import KIND as DICOMDIR_KIND
 from components.ingest_dicom.dicomdir import missing_files, spelled
 from components.ingest_dicom.headers import Header, OtherFile, read_header
+from components.ingest_dicom.read_headers import read_headers
 from models.refusal import Code, refuse
 
 # progress(done, total) is called as files are read
@@ -78,6 +79,7 @@ def scan_folder(
     *,
     names: Mapping[Path, PurePosixPath] | None = None,
     refused: Iterable[OtherFile] = (),
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> ScanResult:
     """Read the header of every file under `folder` (or of one file) and group CT images into series.
@@ -92,6 +94,8 @@ def scan_folder(
         What files were called before they came here (in an archive); by default, their own names.
     refused
         Parts of the source that are not in `folder`, with their codes.
+    workers
+        Processes that read headers; None takes the number of CPUs.
 
     Raises
     ------
@@ -105,11 +109,7 @@ def scan_folder(
     if not found and not left:
         raise refuse(Code.EMPTY_INPUT, f"{folder}: no file in it")
     paths = sorted(item for item in found if isinstance(item, Path))
-    read = []
-    for done, path in enumerate(paths, start=1):
-        read.append(read_header(path))
-        if progress is not None:
-            progress(done, len(paths))
+    read = read_headers(paths, workers=workers, progress=progress)
     if folder.is_dir():
         called = {path: PurePosixPath(path.relative_to(folder)) for path in paths} | dict(names or {})
         left += _listed_in_vain(read, called)

@@ -84,9 +84,11 @@ class OpenedSource:
     refused: tuple[OtherFile, ...] = ()
     scratch: bool = False
 
-    def scan(self, *, progress: Progress | None = None) -> ScanResult:
-        """Series and other files; raises like `scan_folder`."""
-        return scan_folder(self.folder, names=self.names, refused=self.refused, progress=progress)
+    def scan(self, *, workers: int | None = None, progress: Progress | None = None) -> ScanResult:
+        """Series and other files; takes and raises what `scan_folder` does."""
+        return scan_folder(
+            self.folder, names=self.names, refused=self.refused, workers=workers, progress=progress
+        )
 
 
 @contextmanager
