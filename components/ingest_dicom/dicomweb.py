@@ -147,10 +147,9 @@ def _search(
 ) -> Iterator[_Found]:
     of_series = {keyword: value for keyword, value in query.items() if keyword in SERIES_KEYS}
     of_study = {keyword: value for keyword, value in query.items() if keyword not in SERIES_KEYS}
+    studies: list[str | None] = [None]
     if of_study:
         studies = [_value(item, STUDY) for item in _pages(client.search_for_studies, STUDY, of_study)]
-    else:
-        studies = [None]
     listed = 0
     for study in studies:
         for item in _pages(client.search_for_series, SERIES, of_series, study_instance_uid=study):
