@@ -8,9 +8,9 @@ import re
 DENIALS = re.compile(
     r"""
     \b(?:WITH\s?OUT|W\s?/\s?O|WO|NO|NON|NOT|SANS|OHNE|SENZA|SIN|SEM|ZONDER)\b [\s\-_./]* (?:I\.?V\.?|ORAL)? [\s\-_./]*
-        (?:CONTRAST\w*|CONT\b|CON\b|CE\b|KM\b|INJ\w*|C\b(?!\+)|ENHANC\w*|CONTRASTE|CONTRASTO)
-    | \bNON[\s\-_]*CON(?:TRAST)?\w*\b | \bNONCONTRAST\w* | \bUNENHANCED\b | \bPRE[\s\-_]*CONTRAST\w*
-    | \bNATIVE?\b | \bNATIV\w*\b | \bNCCT\b | \bNECT\b | \bC\s?-(?=\s|$|/) | \(-\)\s*C\b
+        (?:CONTR?\w*|CON\b|CE\b|KM\b|MDC\b|INJ\w*|C\b(?!\+)|ENHANC\w*|CONTRASTE|CONTRASTO)
+    | \bNON[\s\-_]*CON(?:TRAST)?\w*\b | \bNONCONTRAST\w* | \bUNENH(?:ANCED)?\b | \bPRE[\s\-_]*CONTRAST\w*
+    | \bNATIVE?\b | \bNATIV\w*\b | \bC\.?E\s?-(?=\s|$|/) | \bNCCT\b | \bNECT\b | \bC\s?-(?=\s|$|/) | \(-\)\s*C\b
     | \bW\s?/\s?O\b | \bWITHOUT\b | \bWO\b
     | 非造影 | 単純 | 平扫 | 平掃 | 비조영
     | \bENHANCED[\s\-_]+(?:CONVERSION|MULTI[\s\-]?FRAME)\b  # the kind of DICOM object
@@ -19,15 +19,17 @@ DENIALS = re.compile(
 )
 # one study with and without: some of its series are enhanced, and the words do not say which
 BOTH = re.compile(
-    r"\bW(?:ITH)?\s*(?:&|AND|\+)\s*W(?:ITH)?\s?/?\s?O(?:UT)?\b|\bW(?:ITH)?\s?/?\s?O(?:UT)?\s*(?:&|AND|\+|/)\s*W(?:ITH)?\b"
+    r"\bW\s+W\s?/?\s?O\b|\bW(?:ITH)?\s*(?:&|AND|\+)\s*W(?:ITH)?\s?/?\s?O(?:UT)?\b|\bW(?:ITH)?\s?/?\s?O(?:UT)?\s*(?:&|AND|\+|/)\s*W(?:ITH)?\b"
 )
 AFFIRMATIONS = re.compile(
     r"""
-    \b(?:WITH|W|W/|MIT|AVEC|CON|MET|POST|IV|I\.V\.|\+)[\s\-_./&]*(?:I\.?V\.?[\s\-_./]*)?(?:CONTRAST\w*|CONT\b|KM\b|CE\b|C\b(?![+\-]))
+    \b(?:WITH|W|W/|MIT|AVEC|CON|MET|POST|IV|I\.V\.|\+)[\s\-_./&]*(?:I\.?V\.?[\s\-_./]*)?(?:CONTR?\w{0,5}\b|CON\b|KM\b|CE\b|C\b(?![+\-]))
     | \bW/\s?(?:IV|CON\w*|C\b)
+    | \bW\b(?=\s*(?:$|[&+])) | \bCE\b(?!\s?-) | \bPVP\b
     | \bCONTRAST\w* | \bC\s?\+ | \+\s?C\b | \bCE[\s\-_]?CT\b | \bCECT\b | \bENHANCED\b | \bKM\b
     | \bOMNIPAQUE\w* | \bISOVUE\w* | \bVISIPAQUE\w* | \bULTRAVIST\w* | \bOPTIRAY\w* | \bIOMERON\w*
     | \bIOPAMI\w* | \bIOHEXOL\w* | \bXENETIX\w* | \bOXILAN\w* | \bIMERON\w* | \bIODIXANOL\w*
+    | \bIOPROMID\w* | \bIOMEPROL\w* | \bIOVERSOL\w* | \bIOBITRIDOL\w*
     | \bVENOUS\w* | \bVEN\b | \bVENEUS\w* | \bVENÖS\w* | \bARTERIA\w* | \bARTERIEL\w* | \bART\b
     | \bPORTAL\w* | \bPORTO\w*
     | \bPV\s?PHASE\b | \bNEPHRO\w* | \bPARENCHYMAL\b | \bANGIO\w* | \bCTA\b | \bCTPA\b | \bUROGRA\w* | \bIVP\b

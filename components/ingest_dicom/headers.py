@@ -52,6 +52,7 @@ TAG_NAMES = (
     "PhotometricInterpretation", "PatientPosition", "StudyDescription", "SeriesDescription", "ProtocolName",
     "ContrastBolusAgent", "PatientSex", "PatientAge", "PatientBirthDate", "StudyDate", "AcquisitionDate",
     "NumberOfFrames", "ReferencedSeriesSequence", "LossyImageCompression", "RescaleType",
+    "BitsStored", "FilterType", "FilterMaterial", "BodyPartExamined", "QualityControlSubject",
 )  # fmt: skip
 TAGS = [Tag(name) for name in TAG_NAMES]
 WANTED = {int(tag): tag for tag in (*TAGS, Tag("SpecificCharacterSet"))}
@@ -109,6 +110,10 @@ class Header:
     acquisition_date: str
     lossy: bool
     truncated: bool
+    bits_stored: int = 0
+    filters: str = ""
+    body_part: str = ""
+    quality_control: str = ""
     frame: int | None = None
     frames: tuple[Header, ...] = ()
 
@@ -266,6 +271,10 @@ def header_of(path: Path, dataset: Dataset, *, truncated: bool) -> Header:
         acquisition_date=text(dataset, "AcquisitionDate"),
         lossy=is_lossy(text(meta, "TransferSyntaxUID"), text(dataset, "LossyImageCompression")),
         truncated=truncated,
+        bits_stored=integer(dataset, "BitsStored"),
+        filters=" ".join((*texts(dataset, "FilterType"), *texts(dataset, "FilterMaterial"))),
+        body_part=text(dataset, "BodyPartExamined"),
+        quality_control=text(dataset, "QualityControlSubject"),
     )
 
 

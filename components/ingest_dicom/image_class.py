@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 SCREEN_TYPES = {"SCREEN SAVE", "SCREENSHOT", "RESULTS", "GSI SCREEN SAVE"}
 REFORMAT_TYPES = {"MPR", "REFORMATTED", "CSA MPR", "CSAMPR", "CORONAL", "SAGITTAL", "PROJECTION IMAGE",
@@ -19,14 +20,59 @@ VNC_WORDS = re.compile(
 MONO_WORDS = re.compile(
     r"MONO[\s\-_]?E(?:NERG\w*)?\b|MONOENERG\w*|\bMONO\b|\bMONO\s?\+|\b\d{2,3}\s?KEV\b|\bVMI\b"
 )
+MAP_WORDS = re.compile(
+    r"CALCIUM\s?SUPP|\bIODINE[\s\-_]*(?:MAP|DENSITY|OVERLAY|NO[\s\-_]*WATER)|\bZ[\s\-_]?EFF"
+)
+# Siemens writes the filter's tin into protocol and description ("Sn100kV"), others into the filter's attributes
+TIN_WORDS = re.compile(r"\bSN\s?\d{2,3}(?:\s?KV[P]?)?\b|\bTIN[\s\-_]*FILT\w*|\bTIN\b")
+TIN_FILTERS = re.compile(r"\bTIN\b|\bSN\b|\bSN\d")
+PHOTON_COUNTING_WORDS = re.compile(r"PHOTON[\s\-_]*COUNT\w*|\bPCCT\b|\bPCD[\s\-_]?CT\b|\bQUANTUM\s?PLUS\b")
+PHOTON_COUNTING_SCANNERS = re.compile(r"\bNAEOTOM\b|\bPHOTONOVA\b|\bPCCT\b|PHOTON[\s\-_]*COUNT")
+PHANTOM_WORDS = re.compile(
+    r"\bPHANTOM\w*|\bCATPHAN\w*|\bQUALITY[\s\-_]*(?:ASSURANCE|CONTROL)\b|\bDAILY[\s\-_]*(?:QA|QC)\b"
+)
+# a patient scanned with a calibration phantom under the back is a patient
+PATIENT_WITH_PHANTOM = re.compile(
+    r"\bQCT\b|\b(?:WITH|W/|MIT|AVEC|CON|\+|AND|&)[\s\-_]*(?:\w+[\s\-_]+)?PHANTOM"
+)
+LEAST_BITS = 10  # 1,024 grey levels; Hounsfield units of a body need 12 bits, and 8 are a picture on a screen
+GREY = ("MONOCHROME1", "MONOCHROME2", "")
 
 
-def image_class(image_type: tuple[str, ...], *descriptions: str) -> tuple[str, str]:
+@dataclass(frozen=True)
+class Declared:
+    """What else of a header says what kind of image it is; "" and 0 where it is silent.
+
+    Attributes
+    ----------
+    bits_stored
+        BitsStored (0028,0101).
+    filters
+        FilterType and FilterMaterial.
+    quality_control
+        QualityControlSubject (0010,0200): YES for a phantom.
+    """
+
+    bits_stored: int = 0
+    photometric: str = ""
+    filters: str = ""
+    model: str = ""
+    body_part: str = ""
+    quality_control: str = ""
+
+
+_SILENT = Declared()
+
+
+def image_class(
+    image_type: tuple[str, ...], *descriptions: str, declared: Declared = _SILENT
+) -> tuple[str, str]:
     """Class and what it rests on ("header" or "words"; "" for an original image).
 
     Returns
     -------
-    One of original, localizer, secondary_capture, virtual_non_contrast, monoenergetic, derived, reformat.
+    One of original, localizer, secondary_capture, virtual_non_contrast, monoenergetic, tin_filtered,
+    photon_counting, phantom, derived, reformat.
 
     Notes
     -----
@@ -38,8 +84,11 @@ def image_class(image_type: tuple[str, ...], *descriptions: str) -> tuple[str, s
     own = " ".join(image_type[2:])
     if "LOCALIZER" in values:
         return "localizer", "header"
-    if values & SCREEN_TYPES:
+    few_bits = 0 < declared.bits_stored < LEAST_BITS
+    if values & SCREEN_TYPES or few_bits or declared.photometric.upper() not in GREY:
         return "secondary_capture", "header"
+    if declared.quality_control.upper() == "YES" or "PHANTOM" in declared.body_part.upper():
+        return "phantom", "header"
     if VNC_TYPES.search(own):
         return "virtual_non_contrast", "header"
     if MONO_TYPES.search(own):
@@ -48,11 +97,23 @@ def image_class(image_type: tuple[str, ...], *descriptions: str) -> tuple[str, s
         return "derived", "header"
     if values & REFORMAT_TYPES:
         return "reformat", "header"
+    if PHOTON_COUNTING_SCANNERS.search(" ".join((own, declared.model.upper()))):
+        return "photon_counting", "header"
+    if TIN_FILTERS.search(declared.filters.upper()):
+        return "tin_filtered", "header"
     words = " ".join(descriptions).upper().replace("_", " ")
     if VNC_WORDS.search(words):
         return "virtual_non_contrast", "words"
     if MONO_WORDS.search(words):
         return "monoenergetic", "words"
+    if MAP_WORDS.search(words):
+        return "derived", "words"
+    if PHOTON_COUNTING_WORDS.search(words):
+        return "photon_counting", "words"
+    if TIN_WORDS.search(words):
+        return "tin_filtered", "words"
+    if PHANTOM_WORDS.search(words) and not PATIENT_WITH_PHANTOM.search(words):
+        return "phantom", "words"
     if image_type[:1] == ("DERIVED",) or "SECONDARY" in values:
         return "derived", "header"
     return "original", ""

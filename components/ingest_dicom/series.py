@@ -12,7 +12,7 @@ from components.ingest_dicom.age import age_years, dicom_date
 from components.ingest_dicom.contrast_words import contrast_words
 from components.ingest_dicom.geometry import StackGeometry
 from components.ingest_dicom.headers import HU_TYPES, Header
-from components.ingest_dicom.image_class import image_class
+from components.ingest_dicom.image_class import Declared, image_class
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.scan import SeriesFiles
 from components.ingest_dicom.statistics import HuStatistics
@@ -54,8 +54,8 @@ class CtSeries:
         ContrastBolusAgent is filled; the words found in descriptions ("" for none); estimated HU of the
         aortic lumen (NaN when no lumen was found).
     image_class, image_class_basis
-        original, localizer, secondary_capture, virtual_non_contrast, monoenergetic, derived or reformat;
-        and whether "header" (ImageType) or "words" (descriptions) say so.
+        original, localizer, secondary_capture, virtual_non_contrast, monoenergetic, tin_filtered,
+        photon_counting, phantom, derived or reformat; and whether "header" or "words" (descriptions) say so.
     has_rescale
         Every slice has slope and intercept, and RescaleType names no other unit than HU.
     lossy
@@ -144,7 +144,9 @@ def describe_series(
     descriptions = _most(files, lambda header: (
         header.study_description, header.series_description, header.protocol_name))  # fmt: skip
     vendor = vendor_name(majority.manufacturer)
-    kind, basis = image_class(_most(slices, lambda header: header.image_type), *descriptions)
+    kind, basis = image_class(
+        _most(slices, lambda header: header.image_type), *descriptions, declared=_declared(majority)
+    )
     spacing = majority.pixel_spacing_mm
     acquired = dicom_date(majority.acquisition_date) or dicom_date(majority.study_date)
     return CtSeries(
@@ -202,6 +204,17 @@ def describe_series(
         hu_p95=statistics.hu_p95,
         hu_p99=statistics.hu_p99,
         has_levels=has_levels,
+    )
+
+
+def _declared(header: Header) -> Declared:
+    return Declared(
+        bits_stored=header.bits_stored,
+        photometric=header.photometric,
+        filters=header.filters,
+        model=header.model,
+        body_part=header.body_part,
+        quality_control=header.quality_control,
     )
 
 

@@ -22,6 +22,15 @@ SIEMENS_NUMBER = re.compile(r"^[A-Z][A-Z]?(\d{2})")
 CANON_NUMBER = re.compile(r"^FC(\d{2})")
 
 
+# Sharp kernels that are made for the lung rather than for bone, by the same makers' names.
+LUNG = {
+    "GE": re.compile(r"LUNG$"),
+    "Siemens": re.compile(r"BL\d\d|B[89]\d"),
+    "Philips": re.compile(r"(?:L|YA|YB)$"),
+    "Canon": re.compile(r"FC(?:5\d|8[3-6])"),
+}
+
+
 def vendor_name(manufacturer: str) -> str:
     """ "GE", "Siemens", "Philips" or "Canon"; another name in upper case; "" when missing."""
     name = " ".join(manufacturer.upper().split())
@@ -49,6 +58,20 @@ def kernel_class(vendor: str, kernel: str) -> str:
         number = int(match[1])
         return "sharp" if 30 <= number <= 39 or 50 <= number <= 59 or 80 <= number <= 86 else "soft"
     return "unknown"
+
+
+def kernel_use(kind: str, vendor: str, kernel: str) -> str:
+    """What a kernel is for: "soft", "bone", "lung" or "unknown".
+
+    Parameters
+    ----------
+    kind
+        Its `kernel_class`; a sharp one is for bone unless the vendor makes it for the lung.
+    """
+    if kind != "sharp":
+        return kind or "unknown"
+    name = kernel.split("\\")[0].strip().upper()
+    return "lung" if vendor in LUNG and LUNG[vendor].match(name) else "bone"
 
 
 def _of_sets(name: str, soft: set[str], sharp: set[str]) -> str:

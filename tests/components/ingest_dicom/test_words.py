@@ -8,8 +8,8 @@ import pytest
 
 from components.ingest_dicom.age import age_years
 from components.ingest_dicom.contrast_words import contrast_words
-from components.ingest_dicom.image_class import image_class
-from components.ingest_dicom.vendor import kernel_class, vendor_name
+from components.ingest_dicom.image_class import Declared, image_class
+from components.ingest_dicom.vendor import kernel_class, kernel_use, vendor_name
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,28 @@ def test_kernel_class(vendor: str, kernel: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("vendor", "kernel", "use"),
+    [
+        ("GE", "STANDARD", "soft"), ("GE", "BONE", "bone"), ("GE", "LUNG", "lung"), ("Siemens", "Bl57d", "lung"),
+        ("Siemens", "B60s", "bone"), ("Siemens", "B80f", "lung"), ("Philips", "YB", "lung"),
+        ("Philips", "D", "bone"), ("Canon", "FC30", "bone"), ("Canon", "FC51", "lung"), ("GE", "", "unknown"),
+        ("HITACHI", "11", "unknown"),
+    ],
+)  # fmt: skip
+def test_sharp_kernels_are_for_bone_or_for_lung(vendor: str, kernel: str, use: str) -> None:
+    assert kernel_use(kernel_class(vendor, kernel), vendor, kernel) == use
+
+
+@pytest.mark.parametrize(
     "description",
     [
         "ABD W CONT", "CT ABDOMEN WITH CONTRAST", "OMNIPAQUE 350", "ISOVUE300/100", "Venous Phase 5.0 B30f", "arterial",
         "PORTAL VENOUS", "Abdomen C+", "CT ABD W/ CONTRAST", "abd_with_iv_contrast", "W/O AND W CONTRAST",
-        "CT CEREBRAAL + PERFUSIE + CTA I.V. CONTRAST", "POST CONTRAST 3.0", "W&WO CONTRAST", "Abdomen mit KM",
         "ENHANCED MULTI PHASE LIVER",
+        "CT CEREBRAAL + PERFUSIE + CTA I.V. CONTRAST", "Body 3.000 CE", "CT_CHEST_ABD_PELVIS_W_CONTR",
+        "CT_ABDOMEN_PELVIS_W_WO_CONTRAST", "CT_CHT_ABD_PLV_W_CON", "CT ABD PELVIS(WITH CHEST IMAGES) W IV CON",
+        "CT_CHEST_ABDOMEN_PELVIS_W", "CT ABDOMEN w + PELVIS w", "Siemens PVP", "with KM", "Iopromid 370",
+ "POST CONTRAST 3.0", "W&WO CONTRAST", "Abdomen mit KM",
     ],
 )  # fmt: skip
 def test_words_for_contrast(description: str) -> None:
@@ -65,8 +81,11 @@ def test_words_for_contrast(description: str) -> None:
         "Abd nativ 3.0 B30f", "NATIVE ABDOMEN 3/3 B", "Abdomen 5.0 CE-",
         "ABD/PELVIS W/O 2.5 STD", "without IV contrast",
         "LWS 2.0 B60s", "PET-CT SERIES", "unenhanced", "no contrast", "Abdomen ohne KM", "WO CONTRAST", "L-SPINE BONE",
-        "7.1 L-Spine 3 Level 2.5mm", "CONVENTIONAL", "PARTIAL", "1A TRAUMA/PLAIN HEAD DM", "Abdomen plain 3.0",
         "LWS 3.0 B30f (enhanced conversion)", "ENHANCED MULTI-FRAME CT",
+        "7.1 L-Spine 3 Level 2.5mm", "CT ABD AND PELVIS WO IV CONT", "noncontrast", "myelom - pouze nativ",
+        "PET-CT (Ganzkoerper nativ)", "Body 3.0 CE-", "W/O IV CON", "ABDOMEN W/O", "W Axial 3.0", "CERVICAL",
+        "sans injection", "senza mdc", "no IV con", "UNENH. ABD", "Lumbar conventional",
+ "CONVENTIONAL", "PARTIAL", "1A TRAUMA/PLAIN HEAD DM", "Abdomen plain 3.0",
     ],
 )  # fmt: skip
 def test_words_that_do_not_say_contrast(description: str) -> None:
@@ -87,10 +106,46 @@ def test_words_that_do_not_say_contrast(description: str) -> None:
         ("ORIGINAL\\PRIMARY\\AXIAL", "Monoenergetic Plus 70 keV", ("monoenergetic", "words")),
         ("DERIVED\\PRIMARY\\AXIAL\\MONOENERGETIC", "", ("monoenergetic", "header")),
         ("DERIVED\\PRIMARY\\AXIAL", "", ("derived", "header")),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "Calcium Suppression 75 Index[HU*]", ("derived", "words")),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "LWS Sn150 1.0 Br44", ("tin_filtered", "words")),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "Thorax Sn 100 kV", ("tin_filtered", "words")),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "low dose tin filter", ("tin_filtered", "words")),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "Abd PCCT 0.4", ("photon_counting", "words")),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "Photon-counting 70", ("photon_counting", "words")),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "ACR phantom", ("phantom", "words")),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "Daily QA", ("phantom", "words")),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "QCT spine phantom", ("original", "")),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "L-spine with calibration phantom", ("original", "")),
+        ("ORIGINAL\\PRIMARY\\AXIAL", "Routine abdomen, station 100", ("original", "")),
     ],
 )
 def test_image_class(image_type: str, description: str, expected: tuple[str, str]) -> None:
     assert image_class(tuple(image_type.split("\\")), description) == expected
+
+
+AXIAL = ("ORIGINAL", "PRIMARY", "AXIAL")
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        (Declared(), "original"),
+        (Declared(bits_stored=12, photometric="MONOCHROME2", filters="WEDGE_3 TITANIUM", model="Force"), "original"),
+        (Declared(bits_stored=8), "secondary_capture"),
+        (Declared(bits_stored=12, photometric="RGB"), "secondary_capture"),
+        (Declared(filters="FLAT TIN"), "tin_filtered"),
+        (Declared(filters="Sn"), "tin_filtered"),
+        (Declared(model="NAEOTOM Alpha"), "photon_counting"),
+        (Declared(quality_control="YES"), "phantom"),
+        (Declared(body_part="Phantom"), "phantom"),
+        (Declared(quality_control="NO", body_part="ABDOMEN"), "original"),
+    ],
+)  # fmt: skip
+def test_what_else_a_header_declares_decides_without_words(declared: Declared, expected: str) -> None:
+    assert image_class(AXIAL, "Abdomen", declared=declared) == (
+        expected,
+        (expected != "original" and "header") or "",
+    )
 
 
 @pytest.mark.parametrize(
