@@ -44,7 +44,18 @@ def index_fault(index: pd.DataFrame, columns: Mapping[str, str], splits: tuple[s
             fault = _text_fault(values, accepted.get(name), required=name in REQUIRED_TEXTS)
         if fault is not None:
             return f"column {name}: {fault}"
-    return None
+    return _split_fault(index) if {"patient", "split"} <= set(columns) else None
+
+
+def _split_fault(index: pd.DataFrame) -> str | None:
+    """One patient, one split: else a model is tested on whom it was trained on."""
+    splits = index[["patient", "split"]].drop_duplicates()
+    doubled = splits["patient"].duplicated().sum()
+    return (
+        f"column split: {doubled} patients stand in two splits; accepted: one split to a patient"
+        if doubled
+        else None
+    )
 
 
 def _number_fault(values: NDArray[np.float64], most: float | None) -> str | None:

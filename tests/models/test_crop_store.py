@@ -104,6 +104,13 @@ def test_a_column_of_texts_that_holds_none(store: Path, column: str, value: Any)
     assert f"column {column}: 16 rows are wrong, the first is row 0 with " in refusal(store)
 
 
+def test_a_patient_in_two_splits(store: Path) -> None:
+    index = pd.read_parquet(store / "index.parquet").assign(split="train")
+    index.loc[15, "split"] = "test"
+    index.to_parquet(store / "index.parquet", index=False)
+    assert "column split: 1 patients stand in two splits; accepted: one split to a patient" in refusal(store)
+
+
 def test_whole_numbers_and_a_missing_kernel_are_accepted(store: Path) -> None:
     index = pd.read_parquet(store / "index.parquet").assign(kvp=120, kernel=None, bmi_kg_m2=np.nan)
     index.to_parquet(store / "index.parquet", index=False)
