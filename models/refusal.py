@@ -56,8 +56,12 @@ class Code(StrEnum):
     DERIVED_IMAGE = "DERIVED_IMAGE"
     VIRTUAL_NON_CONTRAST = "VIRTUAL_NON_CONTRAST"
     MONOENERGETIC = "MONOENERGETIC"
+    TIN_FILTERED = "TIN_FILTERED"
+    PHOTON_COUNTING = "PHOTON_COUNTING"
+    PHANTOM = "PHANTOM"
     KVP_MISSING = "KVP_MISSING"
     KVP_OUT_OF_RANGE = "KVP_OUT_OF_RANGE"
+    KERNEL_UNVALIDATED = "KERNEL_UNVALIDATED"
     VENDOR_UNKNOWN = "VENDOR_UNKNOWN"
     VENDOR_UNVALIDATED = "VENDOR_UNVALIDATED"
     PATIENT_ID_MISSING = "PATIENT_ID_MISSING"
@@ -74,6 +78,7 @@ class Code(StrEnum):
     SLICE_DUPLICATED = "SLICE_DUPLICATED"
     SPACING_WRONG = "SPACING_WRONG"
     SPACING_TOO_LARGE = "SPACING_TOO_LARGE"
+    THICKNESS_UNVALIDATED = "THICKNESS_UNVALIDATED"
     PIXEL_SPACING_OUT_OF_RANGE = "PIXEL_SPACING_OUT_OF_RANGE"
     GANTRY_TILT = "GANTRY_TILT"
     TOO_FEW_SLICES = "TOO_FEW_SLICES"
@@ -96,13 +101,16 @@ class Code(StrEnum):
     DXA_VALUE_NOT_NUMERIC = "DXA_VALUE_NOT_NUMERIC"
     DXA_LEVEL_INVALID = "DXA_LEVEL_INVALID"
     DXA_OUT_OF_RANGE = "DXA_OUT_OF_RANGE"
+    DXA_UNUSUAL = "DXA_UNUSUAL"
     DXA_DEVICE_UNKNOWN = "DXA_DEVICE_UNKNOWN"
     DXA_DATE_FAR = "DXA_DATE_FAR"
     DXA_DATE_INVALID = "DXA_DATE_INVALID"
     DXA_DUPLICATED = "DXA_DUPLICATED"
     SEX_MISMATCH = "SEX_MISMATCH"
     DXA_VALUE_INVALID = "DXA_VALUE_INVALID"
+    PATIENT_DOUBLED = "PATIENT_DOUBLED"
     SERIES_NOT_CHOSEN = "SERIES_NOT_CHOSEN"
+    SERIES_EXCLUDED = "SERIES_EXCLUDED"
     EXAM_NOT_CHOSEN = "EXAM_NOT_CHOSEN"
     # patient
     AGE_UNDER_30 = "AGE_UNDER_30"
@@ -172,7 +180,11 @@ MEANINGS: dict[Code, Meaning] = {
         Basis.HEADER, "Modality is not CT although the object is a CT image", "correct Modality (0008,0060)"
     ),
     Code.LOCALIZER: Meaning(Basis.HEADER, "a localizer (scout) image", "send the axial series"),
-    Code.SECONDARY_CAPTURE: Meaning(Basis.HEADER, "a secondary capture, not HU", "send the original series"),
+    Code.SECONDARY_CAPTURE: Meaning(
+        Basis.HEADER,
+        "a secondary capture, or a windowed picture (8 bits, colour, nothing darker than water), not HU",
+        "send the original series",
+    ),
     Code.DERIVED_IMAGE: Meaning(
         Basis.HEADER,
         "a derived image (reformat, map, MIP) whose values may not be HU",
@@ -188,9 +200,25 @@ MEANINGS: dict[Code, Meaning] = {
         "virtual monoenergetic image: HU of bone follow the chosen keV",
         "send the conventional series",
     ),
+    Code.TIN_FILTERED: Meaning(
+        Basis.HEADER,
+        "a tin-filtered beam: harder than the tube voltage says, so bone has fewer HU",
+        "send a series without tin filter",
+    ),
+    Code.PHOTON_COUNTING: Meaning(
+        Basis.HEADER,
+        "a photon-counting detector, on which HU and texture of bone were never validated",
+        "send a series of an energy-integrating scanner",
+    ),
+    Code.PHANTOM: Meaning(Basis.HEADER, "a test phantom, not a patient", "send a patient's series"),
     Code.KVP_MISSING: Meaning(Basis.HEADER, "tube voltage is not declared", "declare KVP (0018,0060)"),
     Code.KVP_OUT_OF_RANGE: Meaning(
         Basis.HEADER, "tube voltage outside the validated range", "send a series inside validate.kvp_*"
+    ),
+    Code.KERNEL_UNVALIDATED: Meaning(
+        Basis.HEADER,
+        "the reconstruction kernel's sharpness is not known; a warning",
+        "none; the answer is marked as outside validated input",
     ),
     Code.VENDOR_UNKNOWN: Meaning(
         Basis.HEADER, "Manufacturer is missing or names no known vendor", "declare Manufacturer (0008,0070)"
@@ -242,6 +270,11 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.SPACING_TOO_LARGE: Meaning(
         Basis.GEOMETRY, "slices are farther apart than validated", "send a thinner reconstruction"
+    ),
+    Code.THICKNESS_UNVALIDATED: Meaning(
+        Basis.HEADER,
+        "slices thinner or thicker than the model was validated on; a warning",
+        "none; the answer is marked as outside validated input",
     ),
     Code.PIXEL_SPACING_OUT_OF_RANGE: Meaning(
         Basis.GEOMETRY,
@@ -299,6 +332,11 @@ MEANINGS: dict[Code, Meaning] = {
     Code.DXA_OUT_OF_RANGE: Meaning(
         Basis.TABLE, "a DXA value outside its plausible range", "check value and unit (g/cm2)"
     ),
+    Code.DXA_UNUSUAL: Meaning(
+        Basis.TABLE,
+        "a DXA value that hardly anybody of a population has (NHANES); a warning",
+        "compare it with the report; nothing is held back",
+    ),
     Code.DXA_DEVICE_UNKNOWN: Meaning(
         Basis.TABLE, "no published conversion for this DXA device", "name Hologic or GE Lunar"
     ),
@@ -313,10 +351,20 @@ MEANINGS: dict[Code, Meaning] = {
         "a DXA entry is none of the accepted ones (sex F or M, flags 0 or 1)",
         "correct the entry",
     ),
+    Code.PATIENT_DOUBLED: Meaning(
+        Basis.TABLE,
+        "one study, series or exam under two patient ids, or a patient with two rows",
+        "find out whose it is, and send it under one PatientID",
+    ),
     Code.SERIES_NOT_CHOSEN: Meaning(
         Basis.TABLE,
         "another series of the same patient suits better (soft kernel, thin slices)",
         "none; it is listed and left",
+    ),
+    Code.SERIES_EXCLUDED: Meaning(
+        Basis.HEADER,
+        "a rule of validate.series_choice.exclude leaves this kind of series out (lung kernel, thick slices)",
+        "send a soft-kernel reconstruction of thinner slices",
     ),
     Code.EXAM_NOT_CHOSEN: Meaning(
         Basis.TABLE, "another exam of the same patient is nearer to the CT", "none; it is listed and left"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -203,7 +203,32 @@ class Unique:
         return "one row each"
 
 
-RowCheck = Present | Within | OneOf | NoneOf | LacksWord | HoldsOneOf | Agrees | Same | Unique
+@dataclass(frozen=True)
+class OnePerGroup:
+    """Rows that share `group` share `value` too; rows that lack one of them are left alone."""
+
+    group: str
+    value: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.group, self.value)
+
+    def passes(self, frame: pd.DataFrame) -> pd.Series:
+        return one_value_per_group(frame[self.group], frame[self.value])
+
+    def accepted(self) -> str:
+        return f"one {self.value} to a {self.group}"
+
+
+def one_value_per_group(groups: pd.Series, values: pd.Series) -> pd.Series:
+    """True for rows whose group has at most one distinct value (absences apart)."""
+    known = groups.notna() & values.notna()
+    distinct = values.where(known).groupby(groups.where(known)).transform("nunique")
+    return ~(distinct.fillna(0) > 1)
+
+
+RowCheck = Present | Within | OneOf | NoneOf | LacksWord | HoldsOneOf | Agrees | Same | Unique | OnePerGroup
 
 
 @dataclass(frozen=True)
@@ -222,4 +247,54 @@ class HasColumns:
     names: tuple[str, ...]
 
 
-BatchCheck = RowsAtLeast | HasColumns
+@dataclass(frozen=True)
+class MixLikeLast:
+    """The shares of a column's values are those of the last accepted batch, as far as chance and a limit go.
+
+    Attributes
+    ----------
+    reference
+        Value and its number of rows in the last accepted batch.
+    distance_max
+        Total variation distance (half the sum of |differences of shares|, 0 to 1) that is accepted whatever n.
+    p_min
+        A larger distance is still accepted where chance would give one as large this often (chi-square test of
+        the two batches' counts).
+    """
+
+    column: str
+    reference: tuple[tuple[str, int], ...]
+    distance_max: float
+    p_min: float
+
+    def accepted(self) -> str:
+        shares = shares_in_words(dict(self.reference))
+        return (
+            f"shares as in the last accepted batch ({shares}): total variation distance at most "
+            f"{self.distance_max:g}, or p of a chi-square test at least {self.p_min:g}"
+        )
+
+
+@dataclass(frozen=True)
+class Average:
+    """The mean or median of a column lies between two ends; None leaves an end open."""
+
+    column: str
+    statistic: Literal["mean", "median"]
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+
+    def accepted(self) -> str:
+        return f"{self.statistic} of {self.column} {Within(self.column, self.low, self.high, self.unit).accepted()}"
+
+
+def shares_in_words(counts: dict[str, int]) -> str:
+    """Such as "GE 60 %, Siemens 40 %"."""
+    total = max(sum(counts.values()), 1)
+    return ", ".join(
+        f"{name} {count / total:.0%}".replace("%", " %") for name, count in sorted(counts.items())
+    )
+
+
+BatchCheck = RowsAtLeast | HasColumns | MixLikeLast | Average

@@ -18,6 +18,7 @@ def validate_dicom(
 
     from components.ingest_dicom.pseudonym import cohort_key
     from components.step import Site, Step
+    from components.validate_dicom.accepted_batches import FILE_NAME
     from components.validate_dicom.params import ValidateParams
     from components.validate_dicom.run import run
 
@@ -31,5 +32,7 @@ def validate_dicom(
             params=step.params("validate", ValidateParams),
             data_kind=data_kind,
             data_version=data_version,
+            # a pod without the site's own folder keeps no record: vendors are then 'not checked'
+            batches=place.home / "validation" / FILE_NAME if place.home.is_dir() else None,
         )
         step.note(counts=summary.counts, codes=summary.codes)

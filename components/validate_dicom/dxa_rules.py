@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from components.validate_dicom.checks import NoneOf, Present, RowsAtLeast, Unique, Within
+from scipy.stats import binom
+
+from components.validate_dicom.checks import (
+    Average,
+    NoneOf,
+    OnePerGroup,
+    Present,
+    RowsAtLeast,
+    Unique,
+    Within,
+)
 from components.validate_dicom.dxa_table import EMPTY, NOT_A_NUMBER, WRONG
+from components.validate_dicom.nhanes_ranges import INVALID, SCANNED, middle_range, plausible_range
 from components.validate_dicom.params import ValidateParams
-from components.validate_dicom.rules import BatchRule, Rule
+from components.validate_dicom.rules import BatchRule, Rule, Severity
 from models.dxa_columns import BMD_COLUMNS, INVALID_COLUMNS, NUMBER_COLUMNS, TBS_COLUMNS
 from models.refusal import Code
 
@@ -26,12 +37,69 @@ def dxa_rules(params: ValidateParams) -> tuple[Rule, ...]:
             Unique(("patient", "exam_date")),
             "Two exams of one day: which one counts is not for a program to say.",
         ),
+        Rule(
+            Code.PATIENT_DOUBLED,
+            OnePerGroup("scan_values", "patient"),
+            "All levels' values alike under two patient ids: one person could be in two splits.",
+            severity=Severity.WARNING,
+        ),
+        *_population_rules(),
     )
 
 
-def dxa_batch_rules() -> tuple[BatchRule, ...]:
-    """What is expected of the DXA table as a whole (its columns are checked while reading)."""
-    return (BatchRule(RowsAtLeast(1), "An empty table satisfies every rule about rows."),)
+def dxa_batch_rules(params: ValidateParams | None = None, exams: int = 0) -> tuple[BatchRule, ...]:
+    """What is expected of the DXA table as a whole (its columns are checked while reading).
+
+    Parameters
+    ----------
+    exams
+        Rows of the table. From `params.batch.pairs_min` on they are also compared with the population.
+    """
+    rows = BatchRule(RowsAtLeast(1), "An empty table satisfies every rule about rows.")
+    if params is None or exams < params.batch.pairs_min:
+        return (rows,)
+    low, high = middle_range("bmd_l1_l4_g_cm2")
+    middle = BatchRule(
+        Average("bmd_l1_l4_g_cm2_hologic", "median", low, high, "g/cm2"),
+        "Half of the patients beyond a population's SD (NHANES 2017-2020): a unit, a column or a device's scale is "
+        "wrong.",
+        Severity.WARNING,
+    )
+    tbs = BatchRule(
+        Average("tbs_l1_l4", "median", *middle_range("tbs_l1_l4")),
+        "Half of the patients beyond a population's SD (NHANES 2007-2008): a column or the TBS software is another.",
+        Severity.WARNING,
+    )
+    flags = tuple(
+        BatchRule(
+            # as many as one batch in a thousand has by chance
+            Average(column, "mean", high=round(float(binom.ppf(0.999, exams, count / SCANNED)) / exams, 3)),
+            f"More levels flagged invalid than in a population ({count / SCANNED:.0%} in NHANES 2017-2020): flags "
+            "may be inverted.",
+            Severity.WARNING,
+        )
+        for column, count in INVALID.items()
+    )
+    return (rows, middle, tbs, *flags)
+
+
+def _population_rules() -> tuple[Rule, ...]:
+    bmd = tuple(
+        Rule(
+            Code.DXA_UNUSUAL,
+            Within(f"{column}_hologic", plausible_range(column)[0], plausible_range(column)[1], "g/cm2"),
+            "Fewer than 1 in 500 people of 50 years and older (NHANES 2017-2020, Hologic scale) lie beyond.",
+            severity=Severity.WARNING,
+        )
+        for column in BMD_COLUMNS
+    )
+    tbs = Rule(
+        Code.DXA_UNUSUAL,
+        Within("tbs_l1_l4", *plausible_range("tbs_l1_l4")),
+        "Fewer than 1 in 500 people of 50 years and older (NHANES 2007-2008) lie beyond.",
+        severity=Severity.WARNING,
+    )
+    return (*bmd, tbs)
 
 
 def _entry_rules() -> tuple[Rule, ...]:

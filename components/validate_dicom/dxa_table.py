@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from components.ingest_dicom.pseudonym import Pseudonymiser
-from models.bone_reference import device_family
-from models.dxa_columns import DXA_COLUMNS, INVALID_COLUMNS, NUMBER_COLUMNS
+from models.bone_reference import device_family, to_hologic_g_cm2
+from models.dxa_columns import BMD_COLUMNS, DXA_COLUMNS, INVALID_COLUMNS, NUMBER_COLUMNS, TBS_COLUMNS
 from models.errors import InputError
 
 # The states of a value, as they are reported.
@@ -71,8 +71,19 @@ def read_dxa_table(path: Path, pseudonymiser: Pseudonymiser) -> pd.DataFrame:
 
 
 def exam_frame(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Rows of `exam_row` as a frame."""
-    return pd.DataFrame(rows, columns=_frame_columns())
+    """Rows of `exam_row` as a frame, with `<BMD column>_hologic` and `scan_values` (all BMD and TBS as one text)."""
+    frame = pd.DataFrame(rows, columns=_frame_columns())
+    for column in BMD_COLUMNS:
+        frame[f"{column}_hologic"] = [
+            to_hologic_g_cm2(float(value), str(family)) if pd.notna(family) else math.nan
+            for value, family in zip(frame[column], frame["device_family"], strict=True)
+        ]
+    measured = frame[[*BMD_COLUMNS, *TBS_COLUMNS]].apply(pd.to_numeric)
+    texts = [" ".join(f"{value:g}" for value in values) for values in measured.to_numpy(dtype=float)]
+    frame["scan_values"] = pd.Series(texts, index=frame.index, dtype=object).where(
+        measured.notna().all(axis=1), None
+    )
+    return frame
 
 
 def _read_lines(path: Path) -> list[tuple[int, list[str]]]:

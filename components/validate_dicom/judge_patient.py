@@ -17,7 +17,7 @@ from components.validate_dicom.params import ValidateParams
 from components.validate_dicom.rules import Rule, Severity
 from components.validate_dicom.series_frame import rule_frame
 from components.validate_dicom.series_rules import series_rules
-from models.refusal import Refusal, RefusedError
+from models.refusal import Code, Refusal, RefusedError
 
 FIRST_ROW = 2  # of dxa.csv: the header is 1
 
@@ -44,7 +44,12 @@ def judge_patient(
     exams = exam_frame([exam_row(FIRST_ROW, exam, pseudonymiser)])
     _hold(series_rules(params), rule_frame(table))
     _hold(dxa_rules(params), exams)
-    pairs = with_partner(pair(table, exams, params).pairs)
+    pairing = pair(table, exams, params)
+    if pairing.series_excluded:
+        raise RefusedError(
+            *(Refusal(Code.SERIES_EXCLUDED, found) for found in pairing.series_excluded.values())
+        )
+    pairs = with_partner(pairing.pairs)
     _hold(pairing_rules(params), pairs)
     (row,) = accepted_frame(pairs).to_dict("records")
     return {str(name): value for name, value in row.items()}

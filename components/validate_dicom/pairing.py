@@ -9,10 +9,9 @@ from datetime import date
 import pandas as pd
 
 from components.validate_dicom.params import ValidateParams
+from components.validate_dicom.series_choice import ChoiceStep, SeriesChoice, choice_row, choose
 from models.dxa_columns import BMD_COLUMNS, INVALID_COLUMNS, TBS_COLUMNS
 from models.levels import LEVELS
-
-_KERNEL_ORDER = {"soft": 0, "unknown": 1, "sharp": 2}
 
 # Columns of the CT row and the DXA row that go on into the pairing table.
 _CT_COLUMNS = (
@@ -37,20 +36,30 @@ class Pairing:
         Series hash -> hash of the series that was chosen instead.
     exams_left
         DXA row -> DXA row that was chosen instead.
+    series_excluded
+        Series hash -> what a rule of exclusion found.
+    passed_over
+        Series hash -> the rule by which another one was chosen.
+    steps
+        Every series before every rule of the choice.
     """
 
     pairs: pd.DataFrame
     series_left: dict[str, str]
     exams_left: dict[int, int]
+    series_excluded: dict[str, str]
+    passed_over: dict[str, str]
+    steps: tuple[ChoiceStep, ...]
 
 
 def pair(series: pd.DataFrame, exams: pd.DataFrame, params: ValidateParams) -> Pairing:
     """Match by patient hash; series and exams are those that passed their own rules.
 
-    The series is the one within `dxa_days_max` of an exam, then softest kernel, then thinnest slices, then
-    nearest in time, then by hash; the exam is the one nearest to that series, then the first in the table.
+    The series is chosen by `validate.series_choice` (see `series_choice`); the exam is the one nearest to that
+    series, then the first in the table.
     """
     rows: list[dict[str, object]] = []
+    choices: list[SeriesChoice] = []
     series_left: dict[str, str] = {}
     exams_left: dict[int, int] = {}
     series_of = {str(patient): own for patient, own in series.groupby("patient")}
@@ -58,20 +67,28 @@ def pair(series: pd.DataFrame, exams: pd.DataFrame, params: ValidateParams) -> P
     for patient in sorted({*series_of, *exams_of}):
         own_series = series_of.get(patient, series.iloc[:0])
         own_exams = exams_of.get(patient, exams.iloc[:0])
-        candidates = [
-            (_rank(scan, own_exams, params), scan, _nearest(scan, own_exams))
-            for _, scan in own_series.iterrows()
-        ]
-        if candidates:
-            _, scan, exam = min(candidates, key=lambda candidate: candidate[0])
-            others = [other["series"] for _, other, _ in candidates if other["series"] != scan["series"]]
-            series_left.update({str(other): str(scan["series"]) for other in others})
+        candidates = [_choice_row(scan, own_exams, params) for _, scan in own_series.iterrows()]
+        choice = choose(candidates, params.series_choice)
+        choices.append(choice)
+        if choice.taken is not None:
+            scan = own_series[own_series["series"].astype(str) == choice.taken].iloc[0]
+            exam = _nearest(scan, own_exams)
+            series_left.update(dict.fromkeys(choice.passed_over, choice.taken))
+        elif own_exams.empty:
+            continue  # every series is excluded, and there is no exam to pair
         else:
             scan, exam = None, own_exams.iloc[-1]
         if exam is not None:
             exams_left.update({int(row): int(exam["row"]) for row in own_exams["row"] if row != exam["row"]})
         rows.append(_pair_row(patient, scan, exam))
-    return Pairing(pd.DataFrame(rows, columns=_columns()), series_left, exams_left)
+    return Pairing(
+        pairs=pd.DataFrame(rows, columns=_columns()),
+        series_left=series_left,
+        exams_left=exams_left,
+        series_excluded={name: found for choice in choices for name, found in choice.excluded.items()},
+        passed_over={name: found for choice in choices for name, found in choice.passed_over.items()},
+        steps=tuple(step for choice in choices for step in choice.steps),
+    )
 
 
 def days_between(acquisition_date: object, exam_date: object) -> float:
@@ -95,17 +112,14 @@ def _nearest(scan: pd.Series, exams: pd.DataFrame) -> pd.Series | None:
     return exams.iloc[min(places, key=lambda place: math.inf if math.isnan(days[place]) else days[place])]
 
 
-def _rank(scan: pd.Series, exams: pd.DataFrame, params: ValidateParams) -> tuple[object, ...]:
+def _choice_row(scan: pd.Series, exams: pd.DataFrame, params: ValidateParams) -> dict[str, object]:
     exam = _nearest(scan, exams)
     days = days_between(scan["acquisition_date"], exam["exam_date"]) if exam is not None else math.nan
-    distance = math.inf if math.isnan(days) else days
-    thickness = scan["slice_thickness_mm"]
-    return (
-        distance > params.dxa_days_max,
-        _KERNEL_ORDER.get(scan["kernel_class"], len(_KERNEL_ORDER)),
-        math.inf if pd.isna(thickness) else float(thickness),
-        distance,
-        str(scan["series"]),
+    return choice_row(
+        {str(name): value for name, value in scan.items()},
+        days_apart=days,
+        days_max=params.dxa_days_max,
+        levels_named=bool(scan["has_levels"]),
     )
 
 

@@ -6,7 +6,33 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from components.validate_dicom.choice_params import SeriesChoiceParams
 from models.params import Section
+
+
+class VendorMixParams(Section):
+    """When a batch's vendors differ from the last accepted batch's.
+
+    Attributes
+    ----------
+    distance_max
+        Total variation distance that is accepted, 0 to 1.
+    p_min
+        A larger one is accepted where chance gives as large a one this often (chi-square test).
+    action
+        warn: the batch is accepted and becomes the next one's reference; refuse: the step ends with exit code 3.
+    """
+
+    distance_max: float = Field(ge=0, le=1)
+    p_min: float = Field(gt=0, lt=1)
+    action: Literal["warn", "refuse"]
+
+
+class BatchParams(Section):
+    """Limits of the accepted pairs as a whole; `pairs_min`: fewer are warned of."""
+
+    pairs_min: int = Field(ge=1)
+    vendor_mix: VendorMixParams
 
 
 class ValidateParams(Section):
@@ -22,6 +48,8 @@ class ValidateParams(Section):
         Largest distance between slices, mm.
     spacing_tolerance_mm
         Largest difference between declared and true slice spacing, mm.
+    thickness_validated_min_mm, thickness_validated_max_mm
+        Slice thickness outside of which the answer is outside validated input, but not refused, mm.
     pixel_spacing_min_mm, pixel_spacing_max_mm
         Refused outside, mm.
     pixel_spacing_validated_max_mm
@@ -47,6 +75,10 @@ class ValidateParams(Section):
         Fewest evaluable levels of a patient.
     series_per_vendor_min
         Fewer series of a validated vendor than this is warned of.
+    series_choice
+        Which series of a patient is measured; see `choice_params`.
+    batch
+        Limits of the accepted pairs as a whole.
     """
 
     kvp_min: float = Field(gt=0, le=200)
@@ -55,6 +87,8 @@ class ValidateParams(Section):
     vendors_validated: tuple[str, ...] = Field(min_length=1)
     spacing_max_mm: float = Field(gt=0, le=20)
     spacing_tolerance_mm: float = Field(gt=0, le=1)
+    thickness_validated_min_mm: float = Field(gt=0, le=20)
+    thickness_validated_max_mm: float = Field(gt=0, le=20)
     pixel_spacing_min_mm: float = Field(gt=0, le=5)
     pixel_spacing_max_mm: float = Field(gt=0, le=5)
     pixel_spacing_validated_max_mm: float = Field(gt=0, le=5)
@@ -75,11 +109,14 @@ class ValidateParams(Section):
     dxa_days_max: int = Field(ge=0)
     levels_min: int = Field(ge=1, le=4)
     series_per_vendor_min: int = Field(ge=0)
+    series_choice: SeriesChoiceParams
+    batch: BatchParams
 
     @model_validator(mode="after")
     def _limits_are_in_order(self) -> Self:
         pairs = (
             ("kvp_min", "kvp_max"),
+            ("thickness_validated_min_mm", "thickness_validated_max_mm"),
             ("pixel_spacing_min_mm", "pixel_spacing_validated_max_mm"),
             ("pixel_spacing_validated_max_mm", "pixel_spacing_max_mm"),
             ("tilt_max_deg", "tilt_resampled_max_deg"),

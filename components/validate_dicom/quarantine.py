@@ -65,14 +65,22 @@ def quarantine_pairs(
 
 
 def quarantine_left(pairing: Pairing, series: pd.DataFrame, exams: pd.DataFrame) -> list[QuarantineRow]:
-    """Series and exams for which another one of the same patient was chosen."""
+    """Series and exams for which another one of the same patient was chosen, and series that a rule excludes."""
     series_patients, exam_patients = _texts(series, "series", "patient"), _texts(exams, "row", "patient")
     left = [
         QuarantineRow(
             "series", name, series_patients[name], name, 0, Code.SERIES_NOT_CHOSEN,
-            MEANINGS[Code.SERIES_NOT_CHOSEN].basis, f"series {chosen} was chosen for this patient",
+            MEANINGS[Code.SERIES_NOT_CHOSEN].basis,
+            f"series {chosen} was chosen for this patient, by {pairing.passed_over[name]}",
         )
         for name, chosen in pairing.series_left.items()
+    ]  # fmt: skip
+    excluded = [
+        QuarantineRow(
+            "series", name, series_patients[name], name, 0, Code.SERIES_EXCLUDED,
+            MEANINGS[Code.SERIES_EXCLUDED].basis, found,
+        )
+        for name, found in pairing.series_excluded.items()
     ]  # fmt: skip
     exams_left = [
         QuarantineRow(
@@ -81,7 +89,7 @@ def quarantine_left(pairing: Pairing, series: pd.DataFrame, exams: pd.DataFrame)
         )
         for row, chosen in pairing.exams_left.items()
     ]  # fmt: skip
-    return left + exams_left
+    return left + excluded + exams_left
 
 
 def _critical(findings: Iterable[Finding]) -> list[Finding]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from components.validate_dicom.checks import BatchCheck, HasColumns, RowCheck
+from components.validate_dicom.checks import Average, BatchCheck, HasColumns, MixLikeLast, RowCheck
 from models.refusal import MEANINGS, Basis, Code
 
 
@@ -107,6 +107,8 @@ class BatchRule:
         """The rule in one line."""
         if isinstance(self.check, HasColumns):
             return f"({self.severity}) columns: {', '.join(self.check.names)}. {self.reason}"
+        if isinstance(self.check, MixLikeLast | Average):
+            return f"({self.severity}) {self.check.column}: {self.check.accepted()}. {self.reason}"
         whose = f" with {self.check.column} {self.check.value}" if self.check.column else ""
         return f"({self.severity}) at least {self.check.rows} rows{whose}. {self.reason}"
 

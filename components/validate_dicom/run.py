@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 
@@ -13,7 +13,22 @@ import structlog
 
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.series_table import read_series_table
+from components.validate_dicom.accepted_batches import (
+    AcceptedBatch,
+    batch_name,
+    last_before,
+    read_batches,
+    record_batch,
+)
 from components.validate_dicom.accounting import account
+from components.validate_dicom.batch_rules import (
+    NO_RECORD,
+    MixVerdict,
+    batch_rules,
+    batch_wide_rules,
+    compare_with_last,
+)
+from components.validate_dicom.choice_table import decision_frame, mixed_only, one_line_each
 from components.validate_dicom.dxa_rules import dxa_batch_rules, dxa_rules
 from components.validate_dicom.dxa_table import read_dxa_table
 from components.validate_dicom.intake_counts import IntakeCounts, read_intake_counts
@@ -34,6 +49,7 @@ from components.validate_dicom.series_rules import series_batch_rules, series_ru
 from components.validate_dicom.summary_page import PageFacts, render_summary
 from components.validate_dicom.tables import (
     ACCEPTED_FILE,
+    DECISIONS_FILE,
     QUARANTINE_FILE,
     SCHEMA_VERSION,
     QuarantineRow,
@@ -56,6 +72,10 @@ class NothingAcceptedError(InputError):
     """Every series was refused; the summary page, which is written all the same, says why."""
 
 
+class VendorMixError(InputError):
+    """The vendors are not those of the last accepted batch, and `validate.batch.vendor_mix.action` is refuse."""
+
+
 @dataclass(frozen=True)
 class ValidationSummary:
     """What was accepted and why the rest was not.
@@ -70,6 +90,10 @@ class ValidationSummary:
         Lines that did not hold anything back.
     by_vendor
         Accepted pairs per vendor.
+    vendor_mix
+        How the vendors compare with those of the last accepted batch, or that they were not compared.
+    decisions
+        A line per series: taken or left, and why (see `choice_table.one_line_each`).
     """
 
     counts: dict[str, int]
@@ -79,6 +103,8 @@ class ValidationSummary:
     data_kind: str
     data_version: str
     seconds: float
+    vendor_mix: str = NO_RECORD
+    decisions: tuple[dict[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -86,6 +112,8 @@ class _Judged:
     accepted: pd.DataFrame
     quarantine: list[QuarantineRow]
     warnings: tuple[str, ...]
+    pairing: Pairing
+    mix: MixVerdict
 
 
 def run(
@@ -97,16 +125,24 @@ def run(
     params: ValidateParams,
     data_kind: str,
     data_version: str,
+    batches: Path | None = None,
 ) -> ValidationSummary:
     """Judge the intake's series and the DXA table; write everything into `out`, replacing it whole.
 
-    Writes accepted.parquet and quarantine.parquet (see `tables`), data_docs/, summary.html, manifest.json.
+    Writes accepted.parquet, quarantine.parquet and series_choice.parquet (see `tables`), data_docs/, summary.html,
+    manifest.json.
+
+    Parameters
+    ----------
+    batches
+        Record of the batches accepted before (see `accepted_batches`), to compare vendors with and to add this
+        batch to; None compares and records nothing.
 
     Raises
     ------
     InputError
         When a table cannot be read, has no rows or lacks columns; or, after writing, when nothing at all was
-        accepted.
+        accepted, or the vendors are others and `vendor_mix.action` is refuse.
     CountsDoNotAddUpError
         When a file, series or exam is not in exactly one place.
     ValidationWriteError
@@ -117,11 +153,15 @@ def run(
     intake_counts = read_intake_counts(intake)
     exams = read_dxa_table(dxa_csv, Pseudonymiser(key))
     validation = Validation()
-    judged = _judge(validation, series, exams, params)
+    before = read_batches(batches) if batches is not None else None
+    judged = _judge(validation, series, exams, params, before, data_kind)
     books = account(
         series, intake_counts.other_count, intake_counts.file_count, exams, judged.accepted, judged.quarantine
     )
     accepted = accepted_frame(judged.accepted)
+    decisions = decision_frame(
+        series, intake_counts.others, judged.quarantine, judged.pairing, set(accepted["series"])
+    )
     summary = ValidationSummary(
         counts=books.counts,
         codes=books.codes,
@@ -130,21 +170,40 @@ def run(
         data_kind=data_kind,
         data_version=data_version,
         seconds=round(perf_counter() - start, 3),
+        vendor_mix=judged.mix.words,
+        decisions=tuple(one_line_each(decisions)),
     )
-    _write(out, validation, summary, accepted, judged.quarantine, intake_counts, params)
+    _write(out, validation, summary, accepted, judged.quarantine, decisions, intake_counts, params)
     log.info("validated", **books.counts)
     if accepted.empty:
         raise NothingAcceptedError(
             f"{dxa_csv.parent}: none of {books.counts['series_read']} series was accepted; "
             f"{out / 'summary.html'} names each with its code"
         )
+    if judged.mix.differs and params.batch.vendor_mix.action == "refuse":
+        raise VendorMixError(
+            f"{dxa_csv.parent}: vendors: {judged.mix.words}; accept it with validate.batch.vendor_mix.action: warn"
+        )
+    if batches is not None:
+        name = batch_name(accepted["series"])
+        record_batch(
+            batches,
+            AcceptedBatch(
+                batch=name, data_kind=data_kind, data_version=data_version, by_vendor=summary.by_vendor
+            ),
+        )
     return summary
 
 
 def _judge(
-    validation: Validation, series: pd.DataFrame, exams: pd.DataFrame, params: ValidateParams
+    validation: Validation,
+    series: pd.DataFrame,
+    exams: pd.DataFrame,
+    params: ValidateParams,
+    before: tuple[AcceptedBatch, ...] | None,
+    data_kind: str,
 ) -> _Judged:
-    """All three suites in turn: pairing sees only what passed its own table."""
+    """All suites in turn: pairing sees only what passed its own table, the batch suite only accepted pairs."""
     of_series = validation.check(
         "series",
         rule_frame(series),
@@ -152,7 +211,9 @@ def _judge(
         series_batch_rules(params, SERIES_COLUMNS),
         series_rules(params),
     )
-    of_exams = validation.check("dxa", exams, "row", dxa_batch_rules(), dxa_rules(params), every_column=True)
+    of_exams = validation.check(
+        "dxa", exams, "row", dxa_batch_rules(params, len(exams)), dxa_rules(params), every_column=True
+    )
     good_series = series[~series["series"].isin(of_series.refused_keys)]
     good_exams = exams[~exams["row"].astype(str).isin(of_exams.refused_keys)]
     pairing: Pairing = pair(good_series, good_exams, params)
@@ -169,10 +230,20 @@ def _judge(
         )
         quarantine += quarantine_pairs(of_pairs.rows, pairs, series, exams)
     accepted = pairs[~pairs["patient"].isin(of_pairs.refused_keys)]
-    findings = (of_series, of_exams, of_pairs)
+    of_batch, mix = TableFindings((), ()), MixVerdict(NO_RECORD, False)
+    if not accepted.empty:
+        last = last_before(before or (), batch_name(accepted["series"]), data_kind)
+        of_batch = validation.check(
+            "batch", accepted, "patient", batch_wide_rules(params, last), batch_rules(params)
+        )
+        quarantine += quarantine_pairs(of_batch.rows, pairs, series, exams)
+        accepted = accepted[~accepted["patient"].isin(of_batch.refused_keys)]
+        if before is not None:
+            mix = compare_with_last(accepted["vendor"], last, params)
+    findings = (of_series, of_exams, of_pairs, of_batch)
     warnings = [line for table in findings for line in table.batch_warnings]
     warnings += [_warning(finding) for table in findings for finding in table.rows if _is_warning(finding)]
-    return _Judged(accepted, quarantine, tuple(warnings))
+    return _Judged(accepted, quarantine, tuple(warnings), pairing, mix)
 
 
 def _is_warning(finding: Finding) -> bool:
@@ -189,6 +260,7 @@ def _write(
     summary: ValidationSummary,
     accepted: pd.DataFrame,
     quarantine: list[QuarantineRow],
+    decisions: pd.DataFrame,
     intake_counts: IntakeCounts,
     params: ValidateParams,
 ) -> None:
@@ -199,6 +271,7 @@ def _write(
         beside.mkdir(parents=True)
         write_table(accepted, beside / ACCEPTED_FILE)
         write_table(quarantine_frame(quarantine), beside / QUARANTINE_FILE)
+        write_table(decisions, beside / DECISIONS_FILE)
         validation.write_data_docs(beside / "data_docs")
         make_offline(beside / "data_docs", validation.outcomes, summary.data_kind)
         facts = PageFacts(
@@ -209,12 +282,14 @@ def _write(
             data_kind=summary.data_kind,
             data_version=summary.data_version,
             others=intake_counts.other_lines,
+            vendor_mix=summary.vendor_mix,
+            choices=tuple(mixed_only(list(summary.decisions))),
         )
         page = render_summary(facts, quarantine)
         (beside / "summary.html").write_text(page, encoding="utf-8")
         manifest = {
             "schema_version": SCHEMA_VERSION,
-            **asdict(summary),
+            **{name: value for name, value in asdict(summary).items() if name != "decisions"},
             "others_by_code": intake_counts.others_by_code,
             "params": params.model_dump(mode="json"),
         }

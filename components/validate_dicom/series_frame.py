@@ -9,12 +9,12 @@ import pandas as pd
 from components.ingest_dicom.series import CtSeries
 from components.validate_dicom.series_rules import ANSWERED_BY_EMPTY_TEXT, READER_CODES
 
-DERIVED_COLUMNS: tuple[str, ...] = ("coverage_mm", "read_codes_other")
+DERIVED_COLUMNS: tuple[str, ...] = ("coverage_mm", "read_codes_other", "darker_than_water")
 SERIES_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(CtSeries))
 
 
 def rule_frame(series: pd.DataFrame, *, declared: bool = True) -> pd.DataFrame:
-    """Series table rows with absences as null, `coverage_mm` and `read_codes_other` added.
+    """Series table rows with absences as null, and `DERIVED_COLUMNS` added.
 
     Parameters
     ----------
@@ -32,6 +32,9 @@ def rule_frame(series: pd.DataFrame, *, declared: bool = True) -> pd.DataFrame:
             frame[column] = texts.where(texts.ne("") & texts.notna(), None)
     spacing = pd.to_numeric(frame["slice_spacing_mm"])
     frame["coverage_mm"] = spacing * (pd.to_numeric(frame["slice_count"]) - 1)
+    low, high = pd.to_numeric(frame["hu_p01"]), pd.to_numeric(frame["hu_p99"])
+    grey = (low >= 0) & (high > low)  # a picture; an image of one single value is no picture of anything
+    frame["darker_than_water"] = (~grey).astype(object).where(low.notna() & high.notna(), None)
     return frame
 
 

@@ -14,6 +14,7 @@ from components.validate_dicom.checks import (
     LacksWord,
     NoneOf,
     OneOf,
+    OnePerGroup,
     Present,
     RowsAtLeast,
     Within,
@@ -78,6 +79,12 @@ def _identity_rules(params: ValidateParams) -> tuple[Rule, ...]:
             "Slices of two patients or studies in one stack would measure neither.",
         ),
         Rule(
+            Code.PATIENT_DOUBLED,
+            OnePerGroup("study", "patient"),
+            "One study under two patient ids: one person could be in two splits, or one of the two is another's.",
+            study=False,
+        ),
+        Rule(
             Code.AGE_UNDER_30,
             Within("age_years", low=params.age_min_years, unit="years"),
             "Peak bone mass is not reached; the references and the training data begin at this age.",
@@ -122,6 +129,17 @@ def _image_kind_rules() -> tuple[Rule, ...]:
             ("monoenergetic",),
             "Hounsfield units of bone follow the chosen keV, so density would follow it as well.",
         ),
+        kind(
+            Code.TIN_FILTERED,
+            ("tin_filtered",),
+            "Tin hardens the beam: at the same tube voltage bone has fewer Hounsfield units.",
+        ),
+        kind(
+            Code.PHOTON_COUNTING,
+            ("photon_counting",),
+            "Another detector: energy weighting changes bone HU, and sharpness and noise change texture.",
+        ),
+        kind(Code.PHANTOM, ("phantom",), "A test object has no bone mineral density of a patient."),
     )
 
 
@@ -153,6 +171,25 @@ def _technique_rules(params: ValidateParams) -> tuple[Rule, ...]:
             Code.VENDOR_UNVALIDATED,
             OneOf("vendor", tuple(params.vendors_validated)),
             "Accuracy on this vendor's scanners was never measured.",
+        ),
+        Rule(
+            Code.KERNEL_UNVALIDATED,
+            OneOf("kernel_class", ("soft", "sharp")),
+            "A kernel of unknown sharpness: noise and texture may lie outside of what the model was validated on.",
+            severity=Severity.WARNING,
+            unless=NOT_A_STACK,
+        ),
+        Rule(
+            Code.THICKNESS_UNVALIDATED,
+            Within(
+                "slice_thickness_mm",
+                params.thickness_validated_min_mm,
+                params.thickness_validated_max_mm,
+                "mm",
+            ),
+            "Thinner slices are noisier and thicker ones blur the endplates more than any the model has seen.",
+            severity=Severity.WARNING,
+            unless=NOT_A_STACK,
         ),
         Rule(
             Code.RESCALE_MISSING,
@@ -209,6 +246,13 @@ def _content_rules(params: ValidateParams) -> tuple[Rule, ...]:
             ),
             "Muscle and organs lie near 50 HU on every calibrated scanner; elsewhere the values are not HU.",
             unless=NOT_A_STACK,
+        ),
+        Rule(
+            Code.SECONDARY_CAPTURE,
+            OneOf("darker_than_water", (True,)),
+            "Every patient has fat near -100 HU: where nothing is darker than water, grey levels were stored.",
+            unless=NOT_A_STACK,
+            optional=True,
         ),
         Rule(
             Code.LEVELS_MISSING,

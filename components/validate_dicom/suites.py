@@ -11,18 +11,25 @@ from great_expectations.expectations.row_conditions import Column
 
 from components.validate_dicom.checks import (
     Agrees,
+    Average,
     HasColumns,
     HoldsOneOf,
     LacksWord,
+    MixLikeLast,
     NoneOf,
     OneOf,
+    OnePerGroup,
     Present,
     RowsAtLeast,
     Same,
     Unique,
     Within,
 )
-from components.validate_dicom.expectations import ExpectDeclaredToMatchMeasured
+from components.validate_dicom.expectations import (
+    ExpectDeclaredToMatchMeasured,
+    ExpectMixLikeReference,
+    ExpectOneValuePerGroup,
+)
 from components.validate_dicom.rules import BatchRule, Rule
 
 
@@ -44,6 +51,15 @@ def _batch_expectation(rule: BatchRule, index: int) -> Any:
     match rule.check:
         case HasColumns(names):
             return gxe.ExpectTableColumnsToMatchSet(column_set=list(names), exact_match=False, **common)
+        case MixLikeLast(column, reference, distance_max, p_min):
+            return ExpectMixLikeReference(
+                column=column, reference=dict(reference), distance_max=distance_max, p_min=p_min, **common
+            )
+        case Average(column, statistic, low, high):
+            kind = {"mean": gxe.ExpectColumnMeanToBeBetween, "median": gxe.ExpectColumnMedianToBeBetween}[
+                statistic
+            ]
+            return kind(column=column, min_value=low, max_value=high, **common)
         case RowsAtLeast(rows, ""):
             return gxe.ExpectTableRowCountToBeBetween(min_value=rows, **common)
         case RowsAtLeast(rows, column, value):
@@ -81,6 +97,10 @@ def _row_expectation(rule: Rule, index: int) -> Any:
             return gxe.ExpectColumnPairValuesToBeEqual(
                 column_A=first, column_B=second, ignore_row_if="either_value_is_missing", **common
             )
+        case OnePerGroup(group, value):
+            return ExpectOneValuePerGroup(column_A=group, column_B=value, **common)
+        case Unique((column,)):
+            return gxe.ExpectColumnValuesToBeUnique(column=column, **common)
         case Unique(key):
             return gxe.ExpectCompoundColumnsToBeUnique(
                 column_list=list(key), ignore_row_if="any_value_is_missing", **common

@@ -35,10 +35,12 @@ class PageFacts:
 
     Attributes
     ----------
-    counts, codes, by_vendor, warnings, data_kind, data_version
+    counts, codes, by_vendor, warnings, data_kind, data_version, vendor_mix
         As in the run's `ValidationSummary`.
     others
         Lines such as "12 segmentation (NOT_CT)".
+    choices
+        Lines of `choice_table.one_line_each` for patients with several series.
     """
 
     counts: dict[str, int]
@@ -48,6 +50,8 @@ class PageFacts:
     data_kind: str
     data_version: str
     others: tuple[str, ...]
+    vendor_mix: str = ""
+    choices: tuple[dict[str, str], ...] = ()
 
 
 def render_summary(facts: PageFacts, quarantine: list[QuarantineRow]) -> str:

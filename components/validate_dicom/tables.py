@@ -17,6 +17,7 @@ _VERSION_KEY = b"osteogate.schema_version"
 
 ACCEPTED_FILE = "accepted.parquet"
 QUARANTINE_FILE = "quarantine.parquet"
+DECISIONS_FILE = "series_choice.parquet"
 
 
 class ValidationTableError(InputError):
@@ -92,6 +93,17 @@ def read_quarantine(folder: Path) -> pd.DataFrame:
         When the file is missing, damaged or of another schema version.
     """
     return _read(folder / QUARANTINE_FILE)
+
+
+def read_decisions(folder: Path) -> pd.DataFrame:
+    """The decision table of a validation output folder, with the columns of `choice_table.DecisionRow`.
+
+    Raises
+    ------
+    ValidationTableError
+        When the file is missing, damaged or of another schema version.
+    """
+    return _read(folder / DECISIONS_FILE)
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any
 import great_expectations as gx
 import pandas as pd
 
-from components.validate_dicom.checks import HasColumns
+from components.validate_dicom.checks import Average, HasColumns, MixLikeLast
 from components.validate_dicom.rules import BatchRule, Rule, Severity
 from components.validate_dicom.suites import build_suite
 from models.errors import InputError, OsteoGateError
@@ -172,9 +172,11 @@ def _batch_findings(table: str, results: list[Any], batch_rules: Sequence[BatchR
         if index is None or result.success:
             continue
         rule = batch_rules[index]
+        if isinstance(rule.check, MixLikeLast | Average) and (trouble := _trouble(result)):
+            raise ExpectationBrokenError(f"{table}: {rule.check.column} was not evaluated: {trouble}")
         observed = result.result.get("observed_value")
         if rule.severity is Severity.WARNING:
-            warnings.append(f"{table}: {rule.reason} Found {observed}, expected at least {_least(rule)}.")
+            warnings.append(f"{table}: {rule.reason} Found {observed}, expected {_expected(rule)}.")
         elif isinstance(rule.check, HasColumns):
             missing = sorted(set(rule.check.names) - set(observed or ()))
             raise BatchRefusedError(f"{table} table: columns missing: {', '.join(missing)}; {rule.reason}")
@@ -183,6 +185,12 @@ def _batch_findings(table: str, results: list[Any], batch_rules: Sequence[BatchR
                 f"{table} table: found {observed} rows; at least {_least(rule)} is needed. {rule.reason}"
             )
     return tuple(warnings)
+
+
+def _expected(rule: BatchRule) -> str:
+    return (
+        rule.check.accepted() if isinstance(rule.check, MixLikeLast | Average) else f"at least {_least(rule)}"
+    )
 
 
 def _least(rule: BatchRule) -> int:

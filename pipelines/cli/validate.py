@@ -16,7 +16,9 @@ def validate(
         Path | None, typer.Option(help="Where reports go; default: .osteogate/validation/<folder>.")
     ] = None,
     profile: Profile = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print counts and codes as JSON.")] = False,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Print counts, codes and the choice of series as JSON.")
+    ] = False,
 ) -> None:
     """Check every DICOM series and DXA exam; a coded reason for everything not accepted."""
     import json
@@ -29,6 +31,8 @@ def validate(
     from components.ingest_dicom.pseudonym import cohort_key
     from components.ingest_dicom.run import run as ingest
     from components.simulate_cohort.dataset import read_card
+    from components.validate_dicom.accepted_batches import FILE_NAME
+    from components.validate_dicom.choice_table import mixed_only
     from components.validate_dicom.params import ValidateParams
     from components.validate_dicom.run import run as check
     from models.params import load_section
@@ -61,12 +65,25 @@ def validate(
         params=load_section(workspace.params_file, "validate", ValidateParams, profile),
         data_kind=kind,
         data_version="unpinned",
+        batches=workspace.home / "validation" / FILE_NAME,
     )
     if json_output:
-        typer.echo(json.dumps({"counts": summary.counts, "codes": summary.codes}))
+        document = {
+            "counts": summary.counts,
+            "codes": summary.codes,
+            "vendor_mix": summary.vendor_mix,
+            "series_choice": summary.decisions,
+        }
+        typer.echo(json.dumps(document))
         return
     for name, count in summary.counts.items():
         typer.echo(f"{name}: {count}")
     for code, count in summary.codes.items():
         typer.echo(f"  {code}: {count}")
+    typer.echo(f"vendors against the last accepted batch: {summary.vendor_mix}")
+    chosen = mixed_only(list(summary.decisions))
+    if chosen:
+        typer.echo("patients with several series:")
+    for line in chosen:
+        typer.echo(f"  {line['patient'][:12]} {line['series'][:12]} {line['decision']}: {line['why']}")
     typer.echo(f"summary page: {target / 'report' / 'summary.html'}")

@@ -49,6 +49,8 @@ class Answer:
         Checks that the input does not allow.
     left_out
         Levels of L1-L4 that were not used, and why.
+    decisions
+        Every CT series of the study: taken or left, and why.
     """
 
     flag: bool
@@ -69,6 +71,7 @@ class Answer:
     model_version: str
     data_version: str
     data_kind: str
+    decisions: tuple[dict[str, str], ...] = ()
 
     @property
     def inside_validated_input(self) -> bool:
@@ -102,6 +105,7 @@ class Answer:
             "acquisition": asdict(self.acquisition),
             "image_statistics": self.statistics,
             "series_choice": self.choice,
+            "series_decisions": list(self.decisions),
             "inside_validated_input": self.inside_validated_input,
             "outside_validated_input": [
                 {"code": refusal.code.value, "found": refusal.found} for refusal in self.outside

@@ -162,6 +162,7 @@ def _answer(
         acquisition=acquisition,
         statistics=prepared.statistics,
         choice=study.choice,
+        decisions=study.decisions,
         outside=tuple(outside),
         not_checked=study.not_checked,
         remarks=remarks,

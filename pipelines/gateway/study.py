@@ -19,6 +19,7 @@ from components.ingest_dicom.scan import ScanResult, SeriesFiles
 from components.ingest_dicom.source import OpenedSource
 from components.ingest_dicom.volume import Volume
 from components.validate_dicom.check_series import check_series, outside_validated
+from components.validate_dicom.series_choice import ChoiceRow, SeriesChoice, choice_row, choose, main_series
 from models.refusal import Code, Refusal, RefusedError, refuse
 from pipelines.gateway.nifti_study import read_nifti_facts
 from pipelines.gateway.settings import GatewayParams
@@ -43,6 +44,8 @@ class Study:
         Why the study is answered as outside validated input.
     choice
         Which series was chosen and why, in words.
+    decisions
+        Every CT series of the study by its hash: taken or left, with codes or the rule that decided.
     segmentations
         DICOM SEG files that refer to the chosen series.
     """
@@ -56,6 +59,7 @@ class Study:
     series_instance_uid: str
     segmentations: tuple[Path, ...]
     declared: bool
+    decisions: tuple[dict[str, str], ...] = ()
 
 
 def read_study(
@@ -93,22 +97,21 @@ def read_study(
     scan = opened.scan()
     if not scan.series:
         raise RefusedError(*_nothing_but(scan))
-    if len(scan.series) == 1:  # the usual case: decode once
-        volume, problems = _volume(scan.series[0], params)
-        study = _candidate(scan.series[0], scan, stated, params, pseudonymiser, volume)
-        known = {refusal.code for refusal in study.refusals}
-        more = [refusal for refusal in problems if refusal.code not in known]
-        return _with(study, more, volume=volume, choice="the only CT series")
-    candidates = [_candidate(series, scan, stated, params, pseudonymiser) for series in scan.series]
+    alone = len(scan.series) == 1  # the usual case: decode once
+    volume, problems = _volume(scan.series[0], params) if alone else (None, [])
+    candidates = [_candidate(series, scan, stated, params, pseudonymiser, volume) for series in scan.series]
     patients = {study.facts["patient"] for study in candidates if not study.refusals}
     if len(patients) > 1:
         raise refuse(Code.MIXED_SERIES, f"usable series of {len(patients)} patients; send one study")
-    best = max(candidates, key=lambda study: _preference(study, wanted_uids))
-    files = next(item for item in scan.series if item.series_instance_uid == best.series_instance_uid)
-    volume, problems = _volume(files, params)
+    best, others, decisions = _chosen(candidates, params, wanted_uids)
+    if not alone:
+        places = [study.facts["series"] for study in candidates]
+        files = scan.series[places.index(best.facts["series"])]
+        volume, problems = _volume(files, params)
     known = {refusal.code for refusal in best.refusals}
     more = [refusal for refusal in problems if refusal.code not in known]
-    return _with(best, more, volume=volume, choice=_choice(best, candidates))
+    choice = "the only CT series" if alone else _choice(best, others)
+    return _with(best, more, volume=volume, choice=choice, decisions=decisions)
 
 
 def with_contrast_looked_for(
@@ -171,18 +174,40 @@ def _with(study: Study, more: list[Refusal], **changes: object) -> Study:
     return Study(**values)
 
 
-def _preference(study: Study, wanted_uids: frozenset[str]) -> tuple[object, ...]:
-    """Larger is better: usable, levels named for it, soft kernel, thin slices, many slices, then a fixed order."""
-    facts = study.facts
+def _chosen(
+    candidates: list[Study], params: GatewayParams, wanted_uids: frozenset[str]
+) -> tuple[Study, list[Study], tuple[dict[str, str], ...]]:
+    """The series to answer for by `validate.series_choice`, the others with their reasons, and a line for each.
+
+    Where none may be measured it is the study's main series, which explains the refusal best.
+    """
+    rules = params.validate.series_choice
+    found = choose([_choice_row(study, wanted_uids) for study in candidates if not study.refusals], rules)
+    judged = [_with(study, _left_by_rule(study, found)) for study in candidates]
+    taken = found.taken or main_series([_choice_row(study, wanted_uids) for study in judged], rules)
+    best = next(study for study in judged if study.facts["series"] == taken)
+    decisions = tuple(
+        {
+            "series": str(study.facts["series"]),
+            "decision": "taken" if study is best and not study.refusals else "left",
+            "codes": " ".join(dict.fromkeys(refusal.code for refusal in study.refusals)),
+            "why": found.passed_over.get(str(study.facts["series"]), "")
+            or "; ".join(refusal.found for refusal in study.refusals),
+        }
+        for study in sorted(judged, key=lambda study: (study is not best, str(study.facts["series"])))
+    )
+    others = [study for study in judged if study is not best]
+    return best, others, decisions
+
+
+def _choice_row(study: Study, wanted_uids: frozenset[str]) -> ChoiceRow:
     named = study.series_instance_uid in wanted_uids or bool(study.segmentations)
-    spacing_mm = facts["slice_spacing_mm"]
-    thin = -spacing_mm if isinstance(spacing_mm, float) and spacing_mm == spacing_mm else -1e9
-    usable = not study.refusals
-    count = int(str(facts["slice_count"]))
-    soft = facts["kernel_class"] == "soft"
-    if usable:
-        return (1, named, soft, thin, count, study.series_instance_uid)
-    return (0, named, count, soft, thin, study.series_instance_uid)  # the study's main series explains best
+    return choice_row(study.facts, days_apart=math.nan, days_max=None, levels_named=named)
+
+
+def _left_by_rule(study: Study, found: SeriesChoice) -> list[Refusal]:
+    name = str(study.facts["series"])
+    return [Refusal(Code.SERIES_EXCLUDED, found.excluded[name])] if name in found.excluded else []
 
 
 def _volume(files: SeriesFiles, params: GatewayParams) -> tuple[Volume | None, list[Refusal]]:
@@ -192,16 +217,14 @@ def _volume(files: SeriesFiles, params: GatewayParams) -> tuple[Volume | None, l
         return None, list(error.refusals)
 
 
-def _choice(best: Study, candidates: list[Study]) -> str:
-    others = Counter(
-        " ".join(refusal.code for refusal in study.refusals) or "usable, but less suited"
-        for study in candidates
-        if study is not best
+def _choice(best: Study, others: list[Study]) -> str:
+    reasons = Counter(
+        " ".join(refusal.code for refusal in study.refusals) or "usable, but less suited" for study in others
     )
     facts = best.facts
-    passed_over = "; ".join(f"{count} x {reason}" for reason, count in sorted(others.items()))
+    passed_over = "; ".join(f"{count} x {reason}" for reason, count in sorted(reasons.items()))
     return (
-        f"1 of {len(candidates)} CT series: {facts['kernel_class']} kernel, {facts['slice_count']} slices every "
+        f"1 of {len(others) + 1} CT series: {facts['kernel_class']} kernel, {facts['slice_count']} slices every "
         f"{facts['slice_spacing_mm']:g} mm (passed over: {passed_over})"
     )
 

@@ -32,6 +32,7 @@ def make_intake(tmp_path: Path) -> Callable[..., Path]:
         rows = []
         for number, changes in enumerate(series, start=1):
             identity = {"series": f"s{number}", "patient": f"ID{number}", **changes}
+            identity.setdefault("study", f"study of {identity['patient']}")
             rows.append(series_row(**{**identity, "patient": pseudonymiser.patient(identity["patient"])}))
         folder = tmp_path / "intake"
         folder.mkdir()

@@ -17,7 +17,12 @@ from components.validate_dicom.accounting import CountsDoNotAddUpError
 from components.validate_dicom.dxa_table import DxaTableError
 from components.validate_dicom.params import ValidateParams
 from components.validate_dicom.run import NothingAcceptedError, ValidationSummary, run
-from components.validate_dicom.tables import ValidationTableError, read_accepted, read_quarantine
+from components.validate_dicom.tables import (
+    ValidationTableError,
+    read_accepted,
+    read_decisions,
+    read_quarantine,
+)
 from components.validate_dicom.validation import BatchRefusedError
 from tests.components.validate_dicom.sound_intake import KEY
 
@@ -35,6 +40,7 @@ SERIES: list[dict[str, Any]] = [
     {},  # s7 ID7 sound, sexes differ
     {},  # s8 ID8 sound, one level evaluable
     {"patient": "ID1", "kernel_class": "sharp"},  # s9 second series of ID1
+    {"patient": "ID1", "slice_thickness_mm": 10.0},  # s10 third series of ID1, excluded
 ]
 EXAMS: list[dict[str, str]] = [
     {"patient_id": "ID1"},  # row 2
@@ -48,7 +54,10 @@ EXAMS: list[dict[str, str]] = [
     {"patient_id": "ID1", "exam_date": "2024-04-01"},  # row 10
     {"patient_id": "ID1", "exam_date": "2024-03-01", "bmd_l1_l4_g_cm2": "9.65"},  # row 11
 ]
-OTHERS = [OtherRow("f1", "NOT_DICOM", "file", "found no DICOM preamble", "", "")]
+OTHERS = [
+    OtherRow("f1", "NOT_DICOM", "file", "found no DICOM preamble", "", ""),
+    OtherRow("f2", "NOT_CT", "X-Ray Radiation Dose SR Storage", "found", PATIENT("ID1"), "dose"),
+]
 
 
 def validate(intake: Path, dxa: Path, out: Path, params: ValidateParams) -> ValidationSummary:
@@ -70,6 +79,7 @@ def test_verdicts_counts_and_pages(result: tuple[Path, ValidationSummary]) -> No
     out, summary = result
     _verdicts_are_right(out)
     _counts_add_up(out, summary)
+    _every_series_is_decided_about(out, summary)
     _pages_fetch_nothing_and_say_what_they_show(out)
     _nothing_names_a_person(out)
 
@@ -84,6 +94,7 @@ def _verdicts_are_right(out: Path) -> None:
         ("series", "s3", "VENDOR_UNVALIDATED"),
         ("series", "s4", "VIRTUAL_NON_CONTRAST"),
         ("series", "s9", "SERIES_NOT_CHOSEN"),
+        ("series", "s10", "SERIES_EXCLUDED"),
         ("dxa", "row 6", "DXA_VALUE_NOT_NUMERIC"),
         ("dxa", "row 10", "EXAM_NOT_CHOSEN"),
         ("dxa", "row 11", "DXA_OUT_OF_RANGE"),
@@ -108,12 +119,39 @@ def _verdicts_are_right(out: Path) -> None:
     assert "in quarantine" in absent[PATIENT("ID5")].iloc[-1]
 
 
+def _every_series_is_decided_about(out: Path, summary: ValidationSummary) -> None:
+    decisions, accepted = read_decisions(out), read_accepted(out)
+    assert set(decisions["series"]) == {*(f"s{number}" for number in range(1, 11)), "dose"}
+    assert (decisions.groupby("series")["decision"].nunique() == 1).all()
+    assert set(decisions[decisions["decision"] == "taken"]["series"]) == set(accepted["series"])
+    left = decisions[decisions["decision"] == "left"]
+    assert set(left[left["code"] != ""]["series"]) == set(left["series"])  # every one with its code
+    deciding = {(row.series, row.stage, row.rule, row.code) for row in left[left["code"] != ""].itertuples()}
+    assert {
+        ("s9", "prefer", "kernel", "SERIES_NOT_CHOSEN"),
+        ("s10", "exclude", "thick slices", "SERIES_EXCLUDED"),
+    } <= deciding
+    assert {(row.series, row.stage, row.code) for row in left[left["code"] != ""].itertuples()} >= {
+        ("s3", "suite", "VENDOR_UNKNOWN"), ("s2", "pairing", "DXA_DATE_FAR"), ("dose", "object", "NOT_CT"),
+    }  # fmt: skip
+    way = decisions[(decisions["series"] == "s9") & decisions["stage"].isin(["exclude", "prefer"])]
+    assert way["outcome"].tolist() == ["kept"] * 4 + ["left"] + ["not asked"] * 5
+    lines = {line["series"]: line for line in summary.decisions}
+    assert lines["s1"]["why"] == "kernel: soft"
+    assert lines["s9"]["why"] == "kernel: bone, against soft"
+    assert len(lines) == 11
+    page = (out / "summary.html").read_text(encoding="utf-8")
+    assert "Which series was taken" in page
+    assert "thick slices: 10 mm, against at most 6 mm" in page
+    assert "VENDOR_UNKNOWN" not in page.split("Which series was taken")[1].split("</table>")[0]
+
+
 def _counts_add_up(out: Path, summary: ValidationSummary) -> None:
     counts = summary.counts
-    assert counts["files_read"] == 9 * 80 + 1
-    assert (counts["files_in_accepted_series"], counts["files_in_quarantined_series"]) == (80, 640)
-    assert counts["files_other"] == 1
-    assert (counts["series_read"], counts["series_accepted"], counts["series_quarantined"]) == (9, 1, 8)
+    assert counts["files_read"] == 10 * 80 + 2
+    assert (counts["files_in_accepted_series"], counts["files_in_quarantined_series"]) == (80, 720)
+    assert counts["files_other"] == 2
+    assert (counts["series_read"], counts["series_accepted"], counts["series_quarantined"]) == (10, 1, 9)
     assert (counts["exams_read"], counts["exams_accepted"], counts["exams_quarantined"]) == (10, 1, 9)
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["schema_version"] == 1
@@ -124,7 +162,7 @@ def _counts_add_up(out: Path, summary: ValidationSummary) -> None:
 
 def _pages_fetch_nothing_and_say_what_they_show(out: Path) -> None:
     pages = sorted(out.rglob("*.html"))
-    assert len(pages) == 8  # summary, index, and for each table what is expected and what was found
+    assert len(pages) == 10  # summary, index, and for each table what is expected and what was found
     fetching = re.compile(
         r"<(?:script|link|img|iframe|source|embed|object)\b|url\(|@import|\bhttps?://", re.IGNORECASE
     )
@@ -135,7 +173,7 @@ def _pages_fetch_nothing_and_say_what_they_show(out: Path) -> None:
         for target in re.findall(r'href="([^"#]+)"', text):
             assert (page.parent / target.replace("%20", " ")).is_file(), (page, target)
     summary = (out / "summary.html").read_text(encoding="utf-8")
-    for words in ("1 of 9 CT series accepted", "s4", "VIRTUAL_NON_CONTRAST", "calcium is removed", "row 11"):
+    for words in ("1 of 10 CT series accepted", "s4", "VIRTUAL_NON_CONTRAST", "calcium is removed", "row 11"):
         assert words in summary
     assert "s4" in next((out / "data_docs" / "validations" / "series").rglob("*.html")).read_text(
         encoding="utf-8"

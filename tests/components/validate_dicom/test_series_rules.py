@@ -29,6 +29,10 @@ BROKEN: list[tuple[dict[str, Any], set[Code]]] = [
     ({"image_class": "reformat"}, {Code.DERIVED_IMAGE}),
     ({"image_class": "virtual_non_contrast"}, {Code.VIRTUAL_NON_CONTRAST}),
     ({"image_class": "monoenergetic"}, {Code.MONOENERGETIC}),
+    ({"image_class": "tin_filtered"}, {Code.TIN_FILTERED}),
+    ({"image_class": "photon_counting"}, {Code.PHOTON_COUNTING}),
+    ({"image_class": "phantom"}, {Code.PHANTOM}),
+    ({"hu_p01": 0.0, "hu_p99": 255.0}, {Code.SECONDARY_CAPTURE}),  # a window of 8 bits, stored as 16
     ({"kvp": NAN}, {Code.KVP_MISSING}),
     ({"kvp": 79.0}, {Code.KVP_OUT_OF_RANGE}),
     ({"kvp": 150.0}, {Code.KVP_OUT_OF_RANGE}),
@@ -78,7 +82,8 @@ def test_each_broken_value_gets_its_code_and_no_other(
 
 
 def test_every_rule_is_broken_by_some_row_above(params: ValidateParams) -> None:
-    tested = set().union(*(codes for _, codes in BROKEN)) | {Code.PATIENT_ID_MISSING}
+    tested = set().union(*(codes for _, codes in BROKEN)) | {Code.PATIENT_ID_MISSING, Code.PATIENT_DOUBLED}
+    tested |= {Code.KERNEL_UNVALIDATED, Code.THICKNESS_UNVALIDATED}  # warnings, below
     assert {rule.code for rule in series_rules(params)} == tested
 
 
@@ -143,9 +148,26 @@ def test_another_number_of_rows_or_a_missing_column_is_refused(params: ValidateP
         check_series(frame().drop(columns="kvp"), params)
 
 
-def test_severities_are_critical_but_for_one(params: ValidateParams) -> None:
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"kernel_class": "unknown", "kernel": ""}, Code.KERNEL_UNVALIDATED),
+        ({"slice_thickness_mm": 0.6}, Code.THICKNESS_UNVALIDATED),
+        ({"slice_thickness_mm": 5.5}, Code.THICKNESS_UNVALIDATED),
+    ],
+)
+def test_an_unusual_reconstruction_is_answered_outside_validated_input(
+    changes: dict[str, Any], code: Code, params: ValidateParams
+) -> None:
+    assert check_series(frame(**changes), params) == ([], [])
+    assert [finding.code for finding in outside_validated(frame(**changes), params)] == [code]
+
+
+def test_severities_are_critical_but_for_three(params: ValidateParams) -> None:
     warnings = [rule.code for rule in series_rules(params) if rule.severity is Severity.WARNING]
-    assert warnings == [Code.PIXEL_SPACING_OUT_OF_RANGE]
+    assert warnings == [
+        Code.KERNEL_UNVALIDATED, Code.THICKNESS_UNVALIDATED, Code.PIXEL_SPACING_OUT_OF_RANGE,
+    ]  # fmt: skip
 
 
 def test_a_tilt_may_be_resampled_by_policy_as_outside_validated_input(params: ValidateParams) -> None:

@@ -84,6 +84,39 @@ def test_the_acceptable_series_of_a_mixed_study_is_chosen_and_said_why(
     assert "CONTRAST_BY_TAG" in study.study.choice
 
 
+def test_the_choice_depends_on_neither_names_nor_places_and_every_series_is_decided_about(
+    site: Site, prepare: Prepare, tmp_path: Path
+) -> None:
+    thin, thick = torso(), torso()[::2]
+    folders = {
+        "a": (thin, {}),
+        "b": (thin, {"SliceThickness": 2.0}),
+        "c": (thin, {"ConvolutionKernel": "Bl57"}),
+    }
+    folders["d"] = (thick, {"ImagePositionPatient": None})
+    uids = {name: write_ct(tmp_path / "one" / name, hu, **tags) for name, (hu, tags) in folders.items()}
+    first = prepare(tmp_path / "one", site.levels).study
+    for number, path in enumerate(sorted((tmp_path / "one").rglob("*"), reverse=True)):
+        if path.is_file():  # one flat folder, names in the opposite order
+            shutil.copy(path, tmp_path / f"{number:05d}.bin")
+    shutil.rmtree(tmp_path / "one")
+    again = prepare(tmp_path, site.levels).study
+    assert first.series_instance_uid == again.series_instance_uid == uids["b"]
+    assert first.decisions == again.decisions
+    assert [line["decision"] for line in first.decisions] == ["taken", "left", "left", "left"]
+    why = {line["codes"]: line["why"] for line in first.decisions[1:]}
+    assert why[""] == "rule 'thin slices': slice_thickness_mm 3 mm, against 2 mm"
+    assert why["SERIES_EXCLUDED"].startswith("kernel_use lung; accepted: not lung")
+    assert any("ORIENTATION_MISSING" in codes for codes in why)
+
+
+def test_a_series_that_a_rule_excludes_gets_no_answer_even_alone(
+    site: Site, prepare: Prepare, tmp_path: Path
+) -> None:
+    write_ct(tmp_path / "ct", torso(), SliceThickness=10.0)
+    assert codes(prepare(tmp_path / "ct", site.levels)) == {Code.SERIES_EXCLUDED}
+
+
 def test_two_patients_in_one_folder_are_refused(site: Site, prepare: Prepare, tmp_path: Path) -> None:
     shutil.copytree(site.folder, tmp_path / "a")
     write_ct(tmp_path / "b", torso(), PatientID="TEST-2")
