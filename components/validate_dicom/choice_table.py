@@ -149,6 +149,8 @@ def one_line_each(decisions: pd.DataFrame) -> list[dict[str, str]]:
 def _why(row: dict[Any, Any]) -> str:
     if row["stage"] in (SUITE, PAIRING, OBJECT):
         return f"{row['rule']} ({row['value']})"
+    if row["stage"] == EXCLUDE:
+        return f"{row['rule']}: {row['value']}; accepted: {row['best']}"
     return f"{row['rule']}: {row['value']}, against {row['best']}"
 
 

@@ -142,7 +142,7 @@ def _every_series_is_decided_about(out: Path, summary: ValidationSummary) -> Non
     assert len(lines) == 11
     page = (out / "summary.html").read_text(encoding="utf-8")
     assert "Which series was taken" in page
-    assert "thick slices: 10 mm, against at most 6 mm" in page
+    assert "thick slices: 10 mm; accepted: at most 6 mm" in page
     assert "VENDOR_UNKNOWN" not in page.split("Which series was taken")[1].split("</table>")[0]
 
 
