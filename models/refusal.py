@@ -92,7 +92,12 @@ class Code(StrEnum):
     LEVELS_MISSING = "LEVELS_MISSING"
     LEVELS_UNREADABLE = "LEVELS_UNREADABLE"
     LEVELS_AMBIGUOUS = "LEVELS_AMBIGUOUS"
+    LEVELS_OTHER_FRAME = "LEVELS_OTHER_FRAME"
+    LEVELS_CONTOUR_INVALID = "LEVELS_CONTOUR_INVALID"
+    LEVELS_COUNT_UNUSUAL = "LEVELS_COUNT_UNUSUAL"
+    LEVELS_RIBS_UNUSUAL = "LEVELS_RIBS_UNUSUAL"
     LEVELS_NOT_IN_VIEW = "LEVELS_NOT_IN_VIEW"
+    VERTEBRA_CUT = "VERTEBRA_CUT"
     LEVELS_TOO_FEW = "LEVELS_TOO_FEW"
     # tables (DXA and pairing)
     DXA_MISSING = "DXA_MISSING"
@@ -304,7 +309,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.LEVELS_MISSING: Meaning(
         Basis.LEVELS,
         "where L1-L4 are is not given",
-        "give --levels: a DICOM SEG, a label map or a table of centres",
+        "give --levels: a DICOM SEG or RTSTRUCT, a label map or a table of centres",
     ),
     Code.LEVELS_UNREADABLE: Meaning(
         Basis.LEVELS,
@@ -313,6 +318,29 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.LEVELS_AMBIGUOUS: Meaning(
         Basis.LEVELS, "levels contradict one another (order, spacing, doubles)", "correct the level file"
+    ),
+    Code.LEVELS_OTHER_FRAME: Meaning(
+        Basis.LEVELS,
+        "the levels were drawn in another frame of reference than that of the images",
+        "give levels drawn on this series",
+    ),
+    Code.LEVELS_CONTOUR_INVALID: Meaning(
+        Basis.LEVELS,
+        "a contour of a vertebra is open, not planar, broken, or the only one",
+        "close the contours and draw each vertebra on several parallel slices",
+    ),
+    Code.LEVELS_COUNT_UNUSUAL: Meaning(
+        Basis.LEVELS,
+        "the labels show another number than five lumbar or twelve thoracic vertebrae (L6, T13, no L5)",
+        "check that L1-L4 of the CT are L1-L4 of the DXA report; see prepare.levels.unusual_numbering",
+    ),
+    Code.LEVELS_RIBS_UNUSUAL: Meaning(
+        Basis.LEVELS,
+        "T12 bears no rib, or the twelfth rib lies at another vertebra",
+        "check the numbering of the levels; see prepare.levels.unusual_numbering",
+    ),
+    Code.VERTEBRA_CUT: Meaning(
+        Basis.LEVELS, "the end of the images cuts the vertebral body", "send a series that covers L1-L4"
     ),
     Code.LEVELS_NOT_IN_VIEW: Meaning(
         Basis.LEVELS, "the named levels lie outside the images", "send a series that covers L1-L4"

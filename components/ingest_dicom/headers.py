@@ -25,6 +25,7 @@ from components.ingest_dicom.elements import (
 )
 from components.ingest_dicom.file_ends import ends_early
 from components.ingest_dicom.guarded_file import FRAME_PIXELS_MAX, SizeImplausibleError, open_guarded
+from components.ingest_dicom.level_references import level_references
 from components.ingest_dicom.lossy import is_lossy
 from components.ingest_dicom.multiframe import frame_datasets
 from components.ingest_dicom.quick_header import quick_data_set
@@ -32,7 +33,11 @@ from models.refusal import Code, RefusedError
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
-SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+SEGMENTATION = (
+    "1.2.840.10008.5.1.4.1.1.66.4",
+    "1.2.840.10008.5.1.4.1.1.66.7",
+)  # binary or fractional; label map
+STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 SECONDARY_CAPTURES = "1.2.840.10008.5.1.4.1.1.7"
 
 # RescaleType of Hounsfield units; CT images may leave it out, and converters write US, unspecified, for all
@@ -51,7 +56,8 @@ TAG_NAMES = (
     "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope", "RescaleIntercept",
     "PhotometricInterpretation", "PatientPosition", "StudyDescription", "SeriesDescription", "ProtocolName",
     "ContrastBolusAgent", "PatientSex", "PatientAge", "PatientBirthDate", "StudyDate", "AcquisitionDate",
-    "NumberOfFrames", "ReferencedSeriesSequence", "LossyImageCompression", "RescaleType",
+    "NumberOfFrames", "ReferencedSeriesSequence", "ReferencedFrameOfReferenceSequence", "SegmentSequence",
+    "StructureSetROISequence", "LossyImageCompression", "RescaleType",
     "BitsStored", "FilterType", "FilterMaterial", "BodyPartExamined", "QualityControlSubject",
 )  # fmt: skip
 TAGS = [Tag(name) for name in TAG_NAMES]
@@ -131,7 +137,11 @@ class OtherFile:
     found
         One line for people, without identifiers.
     referenced_series
-        SeriesInstanceUIDs a segmentation refers to.
+        SeriesInstanceUIDs a segmentation or structure set refers to.
+    referenced_frames
+        FrameOfReferenceUIDs a structure set was drawn in.
+    levels_named
+        How many of L1-L4 its segments or ROIs name; None when it lists none.
     """
 
     path: Path
@@ -141,6 +151,8 @@ class OtherFile:
     patient_id: str = ""
     series_instance_uid: str = ""
     referenced_series: tuple[str, ...] = ()
+    referenced_frames: tuple[str, ...] = ()
+    levels_named: int | None = None
 
 
 def read_header(path: Path) -> Header | OtherFile:
@@ -188,11 +200,12 @@ def _sort_out(path: Path, dataset: Dataset, truncated: bool) -> Header | OtherFi
     header = header_of(path, dataset, truncated=truncated)
     sop_class, series_uid = header.sop_class_uid, header.series_instance_uid
 
-    def other(code: Code, kind: str, found: str, referenced: tuple[str, ...] = ()) -> OtherFile:
-        return OtherFile(path, code, kind, found, header.patient_id, series_uid, referenced)
+    def other(code: Code, kind: str, found: str) -> OtherFile:
+        return OtherFile(path, code, kind, found, header.patient_id, series_uid)
 
-    if sop_class == SEGMENTATION:
-        return other(Code.NOT_CT, "segmentation", "a DICOM segmentation", _referenced_series(dataset))
+    if sop_class in SEGMENTATION or sop_class == STRUCTURE_SET:
+        kind = "segmentation" if sop_class in SEGMENTATION else "structure set"
+        return replace(other(Code.NOT_CT, kind, f"a DICOM {kind}"), **level_references(dataset))
     if sop_class in ENHANCED_CT:
         try:
             header = _multi_frame(path, truncated=truncated)
@@ -294,9 +307,3 @@ def _positive(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
 def _place(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
     near = values is not None and all(abs(value) <= POSITION_MM_MAX for value in values)
     return values if near else None
-
-
-def _referenced_series(dataset: Dataset) -> tuple[str, ...]:
-    """SeriesInstanceUIDs a segmentation refers to (DICOM PS3.3 C.12.1.1.6)."""
-    sequence = dataset.get("ReferencedSeriesSequence") or []
-    return tuple(uid for item in sequence if (uid := text(item, "SeriesInstanceUID")))

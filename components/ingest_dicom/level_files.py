@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 NAME_BYTES_MAX = 240  # a file name has at most 255; a DICOM identifier at most 64 characters
-SUFFIXES = (".csv", ".nii.gz", ".nii", ".dcm")
+# a label map may state its numbering in its name: <id>.totalseg.nii.gz
+SUFFIXES = (
+    ".csv", ".nii.gz", ".nii", ".totalseg.nii.gz", ".totalseg_v3.nii.gz", ".verse.nii.gz", ".dcm",
+)  # fmt: skip
 
 
 def find_level_file(data: Path, patient_id: str, series_instance_uid: str) -> Path | None:

@@ -26,10 +26,10 @@ class SeriesLocation:
     files
         The CT images.
     levels
-        The one file with its vertebra levels (a site's level file, else the only SEG that refers to the
-        series); None when there is none or several SEGs compete.
+        The one file with its vertebra levels (a site's level file, else the only SEG or RTSTRUCT that names levels
+        of the series); None when there is none or several compete.
     segmentations
-        Every SEG that refers to the series.
+        Every SEG and RTSTRUCT of the series that names L1-L4, else those that do not say what they hold.
     """
 
     files: tuple[str, ...]

@@ -82,10 +82,10 @@ def run(
     make_intake_folder(out)  # what cannot be written to is said before hours of reading
     scan = scan_folder(data / "series" if (data / "series").is_dir() else data, workers=params.workers)
     root = data if data.is_dir() else data.parent
-    segmentations = scan.segmentations  # of all: one without PatientID may lie in another part
+    whole = scan  # a segmentation without PatientID may lie in another part than its series
     if shard is not None:
         scan = shard.part_of(scan, root, pseudonymiser)
-    places = [_place(root, series, segmentations) for series in scan.series]
+    places = [_place(root, series, whole.level_objects(series)) for series in scan.series]
     rows = inspect_all(
         scan.series, [_has_levels(place) for place in places], pseudonymiser, params, progress=progress
     )
@@ -103,13 +103,9 @@ def run(
     return summary
 
 
-def _place(root: Path, series: SeriesFiles, segmentations: list[OtherFile]) -> SeriesLocation:
+def _place(root: Path, series: SeriesFiles, level_objects: list[OtherFile]) -> SeriesLocation:
     uid = series.series_instance_uid
-    referring = tuple(
-        sorted(
-            _relative(root, other.path) for other in segmentations if uid and uid in other.referenced_series
-        )
-    )
+    referring = tuple(sorted(_relative(root, other.path) for other in level_objects))
     patients = Counter(header.patient_id for header in series.files)
     patient_id = patients.most_common(1)[0][0]
     level_file = find_level_file(root, patient_id, uid)

@@ -57,7 +57,7 @@ class ScanResult:
     series
         CT series, by SeriesInstanceUID.
     others
-        Everything else with its code; DICOM SEG objects are `kind == "segmentation"`.
+        Everything else with its code; DICOM SEG objects are `kind == "segmentation"`, RTSTRUCT "structure set".
     """
 
     series: list[SeriesFiles]
@@ -70,8 +70,24 @@ class ScanResult:
 
     @property
     def segmentations(self) -> list[OtherFile]:
-        """DICOM SEG objects, candidates for vertebra levels."""
-        return [other for other in self.others if other.kind == "segmentation"]
+        """DICOM SEG and RTSTRUCT objects, candidates for vertebra levels."""
+        return [other for other in self.others if other.kind in ("segmentation", "structure set")]
+
+    def level_objects(self, series: SeriesFiles) -> list[OtherFile]:
+        """Segmentations and structure sets of a series that name L1-L4, else those that do not say what they hold.
+
+        One that refers to no series belongs to every series of its frame of reference.
+        """
+        uid = series.series_instance_uid
+        frames = {header.frame_of_reference_uid for header in series.files} - {""}
+        referring = [
+            other
+            for other in self.segmentations
+            if (uid and uid in other.referenced_series)
+            or (not other.referenced_series and frames & set(other.referenced_frames))
+        ]
+        named = [other for other in referring if other.levels_named]
+        return named or [other for other in referring if other.levels_named is None]
 
 
 def scan_folder(

@@ -46,6 +46,8 @@ class AcceptedSeries:
         DICOM files, absolute.
     level_file
         Absolute, or None.
+    competing_level_files
+        How many DICOM objects name levels of the series when none was chosen.
     """
 
     facts: dict[str, object]
@@ -53,6 +55,7 @@ class AcceptedSeries:
     files: tuple[Path, ...]
     level_file: Path | None
     series_instance_uid: str
+    competing_level_files: int = 0
 
     @property
     def series(self) -> str:
@@ -95,11 +98,13 @@ def read_accepted(accepted: Path, intake: Path, data: Path) -> list[AcceptedSeri
 
 
 def _located(row: dict, place: SeriesLocation, data: Path) -> AcceptedSeries:
+    level_file = data / place.levels if place.levels else None
     return accepted_series(
         row,
         files=tuple(data / name for name in place.files),
-        level_file=data / place.levels if place.levels else None,
+        level_file=level_file,
         series_instance_uid=place.series_instance_uid,
+        competing_level_files=0 if place.levels else len(place.segmentations),
     )
 
 
@@ -109,6 +114,7 @@ def accepted_series(
     files: tuple[Path, ...] = (),
     level_file: Path | None = None,
     series_instance_uid: str = "",
+    competing_level_files: int = 0,
 ) -> AcceptedSeries:
     """One row of validation's accepted table with its files, if it has any."""
     facts: dict[str, object] = {name: str(row[name]) for name in TEXTS}
@@ -117,7 +123,7 @@ def accepted_series(
     for level in LEVELS:
         bmd, tbs, invalid = (row[part.format(level.lower())] for part in PER_LEVEL)
         labels[level] = LevelLabel(_number(bmd), _number(tbs), bool(invalid))
-    return AcceptedSeries(facts, labels, files, level_file, series_instance_uid)
+    return AcceptedSeries(facts, labels, files, level_file, series_instance_uid, competing_level_files)
 
 
 def _number(value: object) -> float:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from components.prepare_vertebrae.levels import Centres
+from components.ingest_dicom.vertebra_names import vertebra_named
+from components.prepare_vertebrae.spine_labels import SpineLabels
 from models.levels import LEVELS
 from models.refusal import Code, refuse
 
@@ -15,10 +16,11 @@ COORDINATES = ("x_mm", "y_mm", "z_mm")
 COLUMNS = ("level", *COORDINATES)
 
 
-def read_centre_table(path: Path, series_instance_uid: str | None = None) -> Centres:
+def read_centre_table(path: Path, series_instance_uid: str | None = None) -> SpineLabels:
     """Body centres (3,) LPS mm by level.
 
-    A column `series_instance_uid` may say which series a row is for. Levels beyond L1-L4 are not used.
+    A column `series_instance_uid` may say which series a row is for. Neighbours of L1-L4 are not measured, but an
+    L6 among them tells something.
 
     Raises
     ------
@@ -49,18 +51,20 @@ def read_centre_table(path: Path, series_instance_uid: str | None = None) -> Cen
             )
     centres: dict[str, np.ndarray] = {}
     for number, row in enumerate(rows, start=2):
-        name = (row["level"] or "").strip().upper()
-        if name not in LEVELS:
-            continue  # neighbours (T12, L5) may be listed; they are not measured
+        name = vertebra_named(row["level"] or "")
+        if name is None or (name in centres and name not in LEVELS):
+            continue
         if name in centres:
             raise refuse(Code.LEVELS_AMBIGUOUS, f"{path.name}, line {number}: {name} is named twice")
         try:
             centres[name] = np.array([float(row[column]) for column in COORDINATES])
         except (TypeError, ValueError) as error:
+            if name not in LEVELS:
+                continue  # a neighbour without a place
             raise refuse(
                 Code.LEVELS_UNREADABLE, f"{path.name}, line {number}: a coordinate of {name} is not a number"
             ) from error
-    return centres
+    return SpineLabels(centres)
 
 
 def series_named_in(path: Path) -> frozenset[str]:

@@ -40,8 +40,11 @@ def extract_crops(
     Raises
     ------
     RefusedError
-        LEVELS_NOT_IN_VIEW when a crop reaches beyond the volume by more than the tolerance.
+        VERTEBRA_CUT when the body is not whole in the images; LEVELS_NOT_IN_VIEW when a crop reaches beyond the
+        volume by more than the tolerance.
     """
+    if level.cut:
+        raise refuse(Code.VERTEBRA_CUT, level.cut)
     pixel_mm = geometry.size_mm / geometry.pixels
     left, back, cranial = level.axes
     centre = crop_centre_lps_mm(level, geometry.centre_shift_mm)

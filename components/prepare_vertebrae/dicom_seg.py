@@ -2,82 +2,100 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
-from components.prepare_vertebrae.body_centre import body_centre_lps_mm
-from components.prepare_vertebrae.levels import Centres
+from components.ingest_dicom.level_references import segmented_series
+from components.ingest_dicom.vertebra_names import rib_named, vertebra_coded, vertebra_named
+from components.prepare_vertebrae.spine_labels import BodyCollector, SpineLabels, no_points
+from components.prepare_vertebrae.wanted_series import WantedSeries
+from models.levels import LEVELS
 from models.refusal import Code, refuse
 
 SEGMENTATION_STORAGE = (
     "1.2.840.10008.5.1.4.1.1.66.4",
     "1.2.840.10008.5.1.4.1.1.66.7",
 )  # binary or fractional; label map
-SCT_LEVELS = {"66794005": "L1", "14293000": "L2", "36470004": "L3", "11994002": "L4"}
-NAMED_LEVEL = re.compile(r"(?<![A-Z0-9])L\s?([1-5])(?![0-9])")
 FRACTION_SHARE = 0.5  # a fractional voxel belongs to the segment from half of MaximumFractionalValue
+SLICE_GAP_MM = 0.05  # nearer positions are one slice, written with another rounding
+PLANES_MAX = 4000  # 2 m of 0.5 mm slices; more means positions that are no stack
+PARALLEL = 1e-3  # largest difference of direction cosines between frames of one segment
+RIBS = 12
 
 
-def read_dicom_seg(path: Path) -> Centres:
-    """Body centres (3,) LPS mm of the segments that are L1-L4 by SNOMED CT code or by label.
+def read_dicom_seg(dataset: Dataset, wanted: WantedSeries, *, source: str) -> SpineLabels:
+    """Bodies of the segments that are vertebrae by SNOMED code (type or anatomic region) or by label.
 
     Raises
     ------
     RefusedError
-        LEVELS_UNREADABLE (not a SEG, frames without a place), LEVELS_MISSING (no segment is L1-L4),
-        LEVELS_AMBIGUOUS (a level twice, or code and label of a segment disagree).
+        LEVELS_UNREADABLE (not a SEG, frames without a place), LEVELS_OTHER_FRAME, LEVELS_MISSING (no segment is
+        L1-L4), LEVELS_AMBIGUOUS (a level twice, or code and label of a segment disagree).
     """
-    try:
-        dataset = pydicom.dcmread(path)
-    except (OSError, InvalidDicomError, EOFError, AttributeError) as error:
-        raise refuse(Code.LEVELS_UNREADABLE, f"{path.name}: not a readable DICOM file") from error
     if dataset.get("SOPClassUID") not in SEGMENTATION_STORAGE:
-        raise refuse(Code.LEVELS_UNREADABLE, f"{path.name}: not a DICOM Segmentation")
-    numbers = _level_segments(dataset, path.name)
-    if not numbers:
-        raise refuse(Code.LEVELS_MISSING, f"{path.name}: no segment is coded or labelled L1-L4")
+        raise refuse(
+            Code.LEVELS_UNREADABLE, f"{source}: neither a DICOM Segmentation nor an RT Structure Set"
+        )
+    drawn_on = set(segmented_series(dataset))
+    frame_uid = str(dataset.get("FrameOfReferenceUID") or "")
+    wanted.require_frame(frame_uid, drawn_on, source=source)
+    numbers = _vertebra_segments(dataset, source)
+    if not set(LEVELS) & set(numbers):
+        raise refuse(Code.LEVELS_MISSING, f"{source}: no segment is coded or labelled L1-L4")
+    ribs = _rib_segments(dataset)
     try:
         frames = (
             np.atleast_3d(dataset.pixel_array) if dataset.NumberOfFrames > 1 else dataset.pixel_array[None]
         )
-        centres = {}
+        found = BodyCollector(source)
         for name, number in numbers.items():
-            mask, affine = _segment_mask(dataset, frames, number)
-            if mask.any():
-                centres[name] = body_centre_lps_mm(mask, affine, name=name, source=path.name)
+            found.add(name, *_segment_mask(dataset, frames, number))
+        twelfth = [_voxels(*_segment_mask(dataset, frames, number)) for number in ribs.get(RIBS, ())]
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise refuse(Code.LEVELS_UNREADABLE, f"{path.name}: segments cannot be placed ({reason})") from error
-    return centres
+        raise refuse(Code.LEVELS_UNREADABLE, f"{source}: segments cannot be placed ({reason})") from error
+    return found.labels(twelfth_ribs=np.concatenate([no_points(), *twelfth]), ribs_outlined=bool(ribs))
 
 
-def _level_segments(dataset: Dataset, source: str) -> dict[str, int]:
-    """Segment number by level name."""
+def _vertebra_segments(dataset: Dataset, source: str) -> dict[str, int]:
+    """Segment number by name of the vertebra."""
     numbers: dict[str, int] = {}
     for segment in dataset.get("SegmentSequence", []):
-        types = segment.get("SegmentedPropertyTypeCodeSequence") or [Dataset()]
-        coded = SCT_LEVELS.get(str(types[0].get("CodeValue", "")))
-        text = str(segment.get("SegmentLabel", "")).upper().replace("_", " ")
-        words = set(NAMED_LEVEL.findall(text))
-        labelled = f"L{words.pop()}" if len(words) == 1 and "DIS" not in text else None
+        coded = vertebra_coded(
+            segment.get("SegmentedPropertyTypeCodeSequence"),
+            segment.get("AnatomicRegionSequence"),
+            segment.get("PrimaryAnatomicStructureSequence"),
+        )
+        labelled = vertebra_named(str(segment.get("SegmentLabel", "")))
         if coded and labelled and coded != labelled:
             raise refuse(
                 Code.LEVELS_AMBIGUOUS,
                 f"{source}: segment {segment.SegmentNumber} is coded {coded} but labelled {labelled}",
             )
         name = coded or labelled
-        if name is None or name not in SCT_LEVELS.values():
+        if name is None:
             continue  # another structure
         if name in numbers:
+            if name not in LEVELS:
+                continue  # a neighbour named twice: it is not measured
             raise refuse(Code.LEVELS_AMBIGUOUS, f"{source}: two segments are {name}")
         numbers[name] = int(segment.SegmentNumber)
     return numbers
+
+
+def _rib_segments(dataset: Dataset) -> dict[int, list[int]]:
+    """Segment numbers by number of the rib."""
+    ribs: dict[int, list[int]] = {}
+    for segment in dataset.get("SegmentSequence", []):
+        number = rib_named(str(segment.get("SegmentLabel", "")))
+        if number:
+            ribs.setdefault(number, []).append(int(segment.SegmentNumber))
+    return ribs
+
+
+def _voxels(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
 
 
 def _segment_mask(
@@ -87,7 +105,7 @@ def _segment_mask(
     shared = dataset.SharedFunctionalGroupsSequence[0]
     per_frame = dataset.PerFrameFunctionalGroupsSequence
     kind = str(dataset.get("SegmentationType", "BINARY"))
-    chosen, origins = [], []
+    chosen, origins, orientations = [], [], []
     for frame, group in zip(frames, per_frame, strict=True):
         if kind == "LABELMAP":
             mask = frame == number
@@ -101,11 +119,13 @@ def _segment_mask(
             chosen.append(mask)
             position = _group(group, shared, "PlanePositionSequence").ImagePositionPatient
             origins.append(np.array(position, dtype=np.float64))
+            plane = _group(group, shared, "PlaneOrientationSequence").ImageOrientationPatient
+            orientations.append(np.array(plane, dtype=np.float64))
     if not chosen:
         return np.zeros((1, 1, 1), dtype=bool), np.eye(4)
-    orientation = np.array(
-        _group(per_frame[0], shared, "PlaneOrientationSequence").ImageOrientationPatient, float
-    )
+    orientation = orientations[0]
+    if any(np.abs(other - orientation).max() > PARALLEL for other in orientations):
+        raise ValueError(f"the frames of segment {number} are not parallel")
     measures = _group(per_frame[0], shared, "PixelMeasuresSequence")
     row_step, column_step = (float(value) for value in measures.PixelSpacing)
     declared = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness")
@@ -129,14 +149,26 @@ def stacked_mask(
         (6,) direction along a row, then along a column.
     declared_spacing_mm
         Between planes, for a mask of one plane.
+
+    Raises
+    ------
+    ValueError
+        One plane without a spacing, or positions that are no stack.
     """
     row_step, column_step = pixel_spacing_mm
     along_row, along_column = orientation[:3], orientation[3:]
     normal = np.cross(along_row, along_column)
     heights = np.array([origin @ normal for origin in origins])
     gaps = np.diff(np.unique(heights.round(3)))
+    gaps = gaps[gaps > SLICE_GAP_MM]
     spacing = float(gaps.min()) if gaps.size else float(declared_spacing_mm or 0.0)
+    if spacing <= 0:
+        raise ValueError("one plane, and no spacing is declared")
     slots = np.rint((heights - heights.min()) / spacing).astype(int)
+    if slots.max() >= PLANES_MAX:
+        raise ValueError(
+            f"{int(slots.max()) + 1} planes of {spacing:g} mm; at most {PLANES_MAX} are accepted"
+        )
     mask3d = np.zeros((int(slots.max()) + 1, *planes[0].shape), dtype=bool)
     for slot, mask in zip(slots, planes, strict=True):
         mask3d[slot] |= mask

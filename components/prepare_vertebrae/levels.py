@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.ingest_dicom.volume import Volume
+from components.prepare_vertebrae.numbering import numbering_flags
 from components.prepare_vertebrae.params import LevelRules
+from components.prepare_vertebrae.spine_labels import Centres, SpineLabels
 from models.levels import LEVELS
-from models.refusal import Code, refuse
+from models.refusal import Code, Refusal, RefusedError, refuse
 
-Centres = Mapping[str, NDArray[np.float64]]
+NEIGHBOURS = ("T11", "T12", *LEVELS, "L5")
 
 
 @dataclass(frozen=True)
@@ -30,28 +32,74 @@ class VertebraLevel:
     axes
         (3, 3) unit rows: to the patient's left, to the back parallel to the endplates, and cranial.
         The identity for an untilted vertebra. Turned in the sagittal plane only.
+    cut
+        Why the body is not whole in the images; "" when it is, or when only its centre is known.
     """
 
     name: str
     centre_lps_mm: NDArray[np.float64]
     axes: NDArray[np.float64]
+    cut: str = ""
 
 
-def spine_levels(centres: Centres, rules: LevelRules, *, source: str) -> tuple[VertebraLevel, ...]:
+@dataclass(frozen=True)
+class Spine:
+    """The levels of one spine, and what a person should know about their numbering.
+
+    Attributes
+    ----------
+    flags
+        LEVELS_COUNT_UNUSUAL, LEVELS_RIBS_UNUSUAL; the levels are used all the same.
+    """
+
+    levels: tuple[VertebraLevel, ...]
+    flags: tuple[Refusal, ...] = field(default=())
+
+
+def spine_of(labels: SpineLabels, rules: LevelRules, *, source: str, volume: Volume | None = None) -> Spine:
+    """Levels with axes, bodies that the images cut marked as such, and flags on the numbering.
+
+    Parameters
+    ----------
+    volume
+        The images that the levels are for; without it, only a label map's own ends can cut a body.
+
+    Raises
+    ------
+    RefusedError
+        As `spine_levels`; the flags themselves where `rules.unusual_numbering` is `refuse`.
+    """
+    cut = dict(labels.cut)
+    for name, body in labels.bodies.items():
+        if volume is not None and name not in cut and body.reaches_end_of(volume):
+            cut[name] = f"{name} reaches the end of the images"
+    levels = spine_levels(labels.centres, rules, source=source, cut=cut)
+    flags = numbering_flags(labels, source=source)
+    if flags and rules.unusual_numbering == "refuse":
+        raise RefusedError(*flags)
+    return Spine(levels, flags)
+
+
+def spine_levels(
+    centres: Centres, rules: LevelRules, *, source: str, cut: Mapping[str, str] | None = None
+) -> tuple[VertebraLevel, ...]:
     """Levels in cranio-caudal order, with axes from the curve through the centres.
 
     Parameters
     ----------
     centres
-        (3,) LPS mm by level name; names beyond L1-L4 are not used.
+        (3,) LPS mm by name; of names beyond L1-L4 only the order is looked at.
     source
         What the centres were read from, for messages.
+    cut
+        Why a body is not whole, by name; its centre then takes no part in spacing and axes.
 
     Raises
     ------
     RefusedError
-        LEVELS_MISSING, LEVELS_TOO_FEW or LEVELS_AMBIGUOUS.
+        LEVELS_MISSING, LEVELS_TOO_FEW, LEVELS_AMBIGUOUS, or VERTEBRA_CUT when too few are whole.
     """
+    cut = cut or {}
     names = [name for name in LEVELS if name in centres]
     if not names:
         raise refuse(Code.LEVELS_MISSING, f"{source}: names none of {', '.join(LEVELS)}")
@@ -60,11 +108,26 @@ def spine_levels(centres: Centres, rules: LevelRules, *, source: str) -> tuple[V
     points = np.array([centres[name] for name in names], dtype=np.float64)
     if not np.isfinite(points).all():
         raise refuse(Code.LEVELS_UNREADABLE, f"{source}: a centre is not a finite number")
-    _check_spacing(names, points, rules, source)
-    axes = _curve_axes(points)
+    whole = np.array([name not in cut for name in names])
+    if whole.sum() < rules.minimum_levels:
+        raise refuse(Code.VERTEBRA_CUT, f"{source}: " + "; ".join(cut[name] for name in names if name in cut))
+    _check_order(centres, cut, source)
+    _check_spacing([name for name in names if name not in cut], points[whole], rules, source)
+    axes = _curve_axes(points[whole], points[:, 2])
     return tuple(
-        VertebraLevel(name, point, own) for name, point, own in zip(names, points, axes, strict=True)
+        VertebraLevel(name, point, own, cut.get(name, ""))
+        for name, point, own in zip(names, points, axes, strict=True)
     )
+
+
+def _check_order(centres: Centres, cut: Mapping[str, str], source: str) -> None:
+    """Refuse neighbours (T11, T12, L5) on the wrong side of L1-L4."""
+    named = [name for name in NEIGHBOURS if name in centres and name not in cut]
+    for upper, lower in pairwise(named):
+        if {upper, lower} <= set(LEVELS):
+            continue  # `_check_spacing` looks at these
+        if not centres[upper][2] > centres[lower][2]:
+            raise refuse(Code.LEVELS_AMBIGUOUS, f"{source}: {upper} does not lie above {lower} along z")
 
 
 def _check_spacing(names: list[str], points: NDArray[np.float64], rules: LevelRules, source: str) -> None:
@@ -90,8 +153,8 @@ def _check_spacing(names: list[str], points: NDArray[np.float64], rules: LevelRu
         )
 
 
-def _curve_axes(points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Axes (3, 3) at each of (n, 3) centres, from a smoothing parabola y(z) in the sagittal plane.
+def _curve_axes(points: NDArray[np.float64], at_z_mm: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Axes (3, 3) at each of the given heights, from a smoothing parabola y(z) through (n, 3) centres.
 
     One quadratic segment instead of an interpolating spline: centres read by eye are 5 mm off, which turns
     the ends of an interpolating spline by 10 degrees and more, a least-squares parabola by a few.
@@ -99,7 +162,7 @@ def _curve_axes(points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     height_mm = points[:, 2] - points[:, 2].mean()
     degree = min(2, len(points) - 1)
     curve = np.polynomial.Polynomial.fit(height_mm, points[:, 1], degree)
-    slopes = curve.deriv()(height_mm)
+    slopes = curve.deriv()(at_z_mm - points[:, 2].mean())
     axes = []
     for slope in slopes:
         cranial = np.array([0.0, slope, 1.0]) / np.hypot(slope, 1.0)

@@ -50,9 +50,11 @@ def merge_shards(parts: Sequence[Path], out: Path, params: PrepareParams) -> Pre
     manifests = _manifests(parts)
     counts: Counter[str] = Counter()
     codes: Counter[str] = Counter()
+    flags: Counter[str] = Counter()
     for manifest in manifests.values():
         counts.update(manifest["counts"])
         codes.update(manifest["codes"])
+        flags.update(manifest["flags"])
     stores = [
         open_crop_store(part / "crops") for part, found in manifests.items() if found["counts"]["crops"]
     ]
@@ -80,20 +82,25 @@ def merge_shards(parts: Sequence[Path], out: Path, params: PrepareParams) -> Pre
         for vendor, split in absent
     )
     seconds = sum(float(manifest["seconds"]) for manifest in manifests.values())
-    summary = PrepareSummary(dict(counts), dict(codes), warnings, seconds)
+    summary = PrepareSummary(dict(counts), dict(codes), dict(flags), warnings, seconds)
     document = {
         "schema_version": SCHEMA_VERSION,
         "data_version": first["data_version"],
         "data_kind": first["data_kind"],
         "counts": summary.counts,
         "codes": summary.codes,
+        "flags": summary.flags,
         "warnings": summary.warnings,
         "seconds": round(seconds, 3),
     }
     write_reports(
-        out, _table(manifests, "refused.parquet"), _table(manifests, "statistics.parquet"), _strips(stores, rows),
+        out,
+        _table(manifests, "refused.parquet"),
+        _table(manifests, "flagged.parquet"),
+        _table(manifests, "statistics.parquet"),
+        _strips(stores, rows),
         document,
-    )  # fmt: skip
+    )
     return summary
 
 

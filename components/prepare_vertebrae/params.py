@@ -21,12 +21,15 @@ class LevelRules(Section):
         Accepted ratio of the largest to the smallest distance of one spine.
     minimum_levels
         Evaluable levels that an answer or a label needs.
+    unusual_numbering
+        What an L6, a T13, a missing L5 or ribless T12 does: flag the series, or refuse it.
     """
 
     spacing_min_mm: float = Field(gt=0)
     spacing_max_mm: float = Field(gt=0)
     spacing_ratio_max: float = Field(gt=1)
     minimum_levels: int = Field(ge=2, le=4)
+    unusual_numbering: Literal["flag", "refuse"] = "flag"
 
 
 class TrabecularRegion(Section):
@@ -113,7 +116,7 @@ class PrepareParams(Section):
     geometry: CropGeometry
     lateral_offset_mm: float = Field(gt=0, le=12)
     coverage_tolerance_mm: float = Field(ge=0, le=10)
-    level_scheme: Literal["totalseg", "verse"] | None = None
+    level_scheme: Literal["totalseg", "totalseg_v3", "verse"] | None = None
     levels: LevelRules
     trabecular: TrabecularRegion
     split: SplitParams

@@ -35,6 +35,7 @@ from models.crop_store import SPLITS, CropStoreWriter
 from models.end_with_parent import end_with_parent
 from models.errors import InputError, OsteoGateError
 from models.levels import LEVELS
+from models.refusal import Refusal
 from models.write_failure import unwritten
 
 SCHEMA_VERSION = 1
@@ -61,12 +62,15 @@ class PrepareSummary:
         patients by split.
     codes
         How often each code left out a level or a series.
+    flags
+        How often each code flagged a series that was used all the same.
     warnings
         For people: a vendor absent from a split.
     """
 
     counts: dict[str, int]
     codes: dict[str, int]
+    flags: dict[str, int]
     warnings: tuple[str, ...]
     seconds: float
 
@@ -88,6 +92,7 @@ class _Done:
     level_count: int
     crop_count: int
     left_out: list[LeftOut]
+    flags: tuple[Refusal, ...]
     statistics: dict[str, float]
 
     @classmethod
@@ -100,6 +105,7 @@ class _Done:
             len({row["level"] for row in result.rows}),
             len(result.rows),
             result.left_out,
+            tuple(result.flags),
             result.statistics,
         )
 
@@ -119,7 +125,7 @@ def run(
     workers: int | None = None,
     shard: Shard | None = None,
 ) -> PrepareSummary:
-    """Write `out/crops` (crop store), refused.parquet, statistics.parquet, contact_sheet.png, manifest.json.
+    """Write `out/crops` (crop store), refused, flagged and statistics.parquet, contact_sheet.png, manifest.json.
 
     The result is the same whatever `workers` (processes; None: one per CPU that may be used) is.
 
@@ -183,7 +189,9 @@ def run(
     )
     for warning in warnings:
         log.warning("split_without_vendor", text=warning)
-    summary = PrepareSummary(_counts(results), _codes(results), warnings, time.monotonic() - started)
+    summary = PrepareSummary(
+        _counts(results), _codes(results), _flags(results), warnings, time.monotonic() - started
+    )
     _write_reports(out, results, strips, summary, data_version, data_kind, shard)
     return summary
 
@@ -213,6 +221,10 @@ def _strip(result: SeriesCrops) -> tuple[str, dict[str, NDArray[np.int16]]]:
 
 def _codes(results: list[_Done]) -> dict[str, int]:
     return dict(Counter(item.refusal.code.value for result in results for item in result.left_out))
+
+
+def _flags(results: list[_Done]) -> dict[str, int]:
+    return dict(Counter(flag.code.value for result in results for flag in result.flags))
 
 
 def _counts(results: list[_Done]) -> dict[str, int]:
@@ -255,6 +267,14 @@ def _write_reports(
         ],
         columns=["patient", "series", "vendor", "level", "code", "found"],
     ).astype("str")
+    flagged = pd.DataFrame(
+        [
+            (result.patient, result.series, result.vendor, flag.code, flag.found)
+            for result in results
+            for flag in result.flags
+        ],
+        columns=["patient", "series", "vendor", "code", "found"],
+    ).astype("str")
     statistics = pd.DataFrame(
         [
             (r.patient, r.series, r.vendor, *(r.statistics[name] for name in STATISTICS))
@@ -269,16 +289,18 @@ def _write_reports(
         "data_kind": data_kind,
         "counts": summary.counts,
         "codes": summary.codes,
+        "flags": summary.flags,
         "warnings": summary.warnings,
         "seconds": round(summary.seconds, 3),
         **({"shard": asdict(shard)} if shard else {}),
     }
-    write_reports(out, refused, statistics, strips, manifest)
+    write_reports(out, refused, flagged, statistics, strips, manifest)
 
 
 def write_reports(
     out: Path,
     refused: pd.DataFrame,
+    flagged: pd.DataFrame,
     statistics: pd.DataFrame,
     strips: list[tuple[str, dict[str, NDArray[np.int16]]]],
     manifest: dict[str, Any],
@@ -288,6 +310,7 @@ def write_reports(
     whose = "simulated phantoms, not patients" if simulated else "this site's patients"
     heading = f"Crops L1-L4 of {whose}: anterior left, head up; data version {manifest['data_version']}"
     _replace(out / "refused.parquet", _parquet(refused))
+    _replace(out / "flagged.parquet", _parquet(flagged))
     _replace(out / "statistics.parquet", _parquet(statistics))
     _replace(out / "contact_sheet.png", contact_sheet(strips, heading))
     _replace(out / "manifest.json", json.dumps(manifest, indent=2).encode())

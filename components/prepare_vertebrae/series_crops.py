@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.ingest_dicom.read_volume import read_volume
-from components.ingest_dicom.scan import series_from_paths
+from components.ingest_dicom.scan import SeriesFiles, series_from_paths
 from components.ingest_dicom.volume import Volume
 from components.prepare_vertebrae.accepted_table import AcceptedSeries, LevelLabel
 from components.prepare_vertebrae.crops import extract_crops
 from components.prepare_vertebrae.image_statistics import image_statistics
-from components.prepare_vertebrae.level_file import read_levels
-from components.prepare_vertebrae.levels import VertebraLevel, check_in_view
+from components.prepare_vertebrae.label_map import scheme_in_name
+from components.prepare_vertebrae.level_file import read_spine
+from components.prepare_vertebrae.levels import Spine, VertebraLevel, check_in_view
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.trabecular import trabecular_hu
+from components.prepare_vertebrae.wanted_series import WantedSeries
 from models.levels import LEVELS
 from models.refusal import Code, Refusal, RefusedError, refuse
 
@@ -44,6 +47,8 @@ class SeriesCrops:
         Every level of L1-L4 that is not among the rows, or one entry for the series.
     statistics
         `image_statistics` of the series; empty when it was refused.
+    flags
+        What a person should know about the numbering of the levels; they were used all the same.
     """
 
     series: str
@@ -53,6 +58,7 @@ class SeriesCrops:
     rows: list[dict[str, object]] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     statistics: dict[str, float] = field(default_factory=dict)
+    flags: list[Refusal] = field(default_factory=list)
 
     @property
     def refused(self) -> bool:
@@ -76,28 +82,46 @@ def prepare_series(accepted: AcceptedSeries, split: str, params: PrepareParams) 
         return SeriesCrops(accepted.series, accepted.patient, accepted.vendor, left_out=left_out)
 
 
-def _levels(accepted: AcceptedSeries, params: PrepareParams) -> tuple[VertebraLevel, ...]:
+def _spine(accepted: AcceptedSeries, files: SeriesFiles, volume: Volume, params: PrepareParams) -> Spine:
     """Levels of the series; refusals do not name the file, which a site calls after its patient."""
-    if accepted.level_file is None:
-        raise refuse(Code.LEVELS_MISSING, "no SEG, label map or table of centres for this series")
+    path = accepted.level_file
+    assert path is not None
     try:
-        return read_levels(
-            accepted.level_file,
+        return read_spine(
+            path,
             params.levels,
-            scheme=params.level_scheme,
-            series_instance_uid=accepted.series_instance_uid,
+            scheme=scheme_in_name(path) or params.level_scheme,
+            wanted=wanted_series(files),
+            volume=volume,
         )
     except RefusedError as error:
-        name = accepted.level_file.name
-        raise RefusedError(
-            *(Refusal(item.code, item.found.replace(name, "level file")) for item in error.refusals)
-        ) from None
+        raise RefusedError(*(_unnamed(item, path) for item in error.refusals)) from None
+
+
+def wanted_series(files: SeriesFiles) -> WantedSeries:
+    """The identity that levels are matched by."""
+    frames = frozenset(header.frame_of_reference_uid for header in files.files) - {""}
+    return WantedSeries(files.series_instance_uid, frames)
+
+
+def _unnamed(refusal: Refusal, path: Path) -> Refusal:
+    return Refusal(refusal.code, refusal.found.replace(path.name, "level file"))
 
 
 def _prepare(accepted: AcceptedSeries, split: str, params: PrepareParams) -> SeriesCrops:
-    levels = _levels(accepted, params)
-    volume = read_volume(series_from_paths(accepted.files))
-    return prepare_volume(volume, levels, accepted, split, params)
+    if accepted.level_file is None:
+        if accepted.competing_level_files:
+            found = f"{accepted.competing_level_files} DICOM objects name levels of this series; keep one"
+            raise refuse(Code.LEVELS_AMBIGUOUS, found)
+        raise refuse(
+            Code.LEVELS_MISSING, "no SEG, RTSTRUCT, label map or table of centres, and none from an engine"
+        )
+    files = series_from_paths(accepted.files)
+    volume = read_volume(files)
+    spine = _spine(accepted, files, volume, params)
+    result = prepare_volume(volume, spine.levels, accepted, split, params)
+    result.flags.extend(_unnamed(flag, accepted.level_file) for flag in spine.flags)
+    return result
 
 
 def prepare_volume(

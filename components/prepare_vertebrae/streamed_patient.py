@@ -11,7 +11,7 @@ from components.ingest_dicom.inspect_series import inspect_series
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
 from components.prepare_vertebrae.accepted_table import accepted_series
-from components.prepare_vertebrae.levels import spine_levels
+from components.prepare_vertebrae.levels import spine_of
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.series_crops import prepare_volume
 from components.prepare_vertebrae.streamed_series import LEVEL_FILE, streamed_series
@@ -85,7 +85,7 @@ def stream_patient(task: PatientTask, split: str, params: StreamParams) -> Strea
         read = streamed_series(made, made.image, position_tolerance_mm=tolerance_mm)
         series = inspect_series(read.files, PSEUDONYMS, params.ingest, volume=read.volume, has_levels=True)
         accepted = accepted_series(judge_patient(series, made.exam.row, PSEUDONYMS, params.validate))
-        levels = spine_levels(read.centres, params.prepare.levels, source=LEVEL_FILE)
+        levels = spine_of(read.labels, params.prepare.levels, source=LEVEL_FILE, volume=read.volume).levels
         result = prepare_volume(read.volume, levels, accepted, split, params.prepare)
         crops, rows = result.crops, result.rows
         left_out = [(item.level, item.refusal.code.value, item.refusal.found) for item in result.left_out]

@@ -13,9 +13,8 @@ from components.ingest_dicom.geometry import stack_geometry
 from components.ingest_dicom.headers import header_of
 from components.ingest_dicom.scan import SeriesFiles
 from components.ingest_dicom.volume import AIR_HU, Volume
-from components.prepare_vertebrae.body_centre import body_centre_lps_mm
 from components.prepare_vertebrae.dicom_seg import stacked_mask
-from components.prepare_vertebrae.levels import Centres
+from components.prepare_vertebrae.spine_labels import BodyCollector, SpineLabels
 from components.simulate_cohort.ct import CtImage
 from components.simulate_cohort.dicom_series import decimal, series_datasets
 from components.simulate_cohort.patient_folder import ImagedPatient
@@ -33,13 +32,13 @@ class StreamedSeries:
     ----------
     files
         Headers of the slices, head first; their paths name nothing.
-    centres
-        Body centres (3,) LPS mm by level, as read from the DICOM SEG.
+    labels
+        L1-L4 as read from the DICOM SEG.
     """
 
     files: SeriesFiles
     volume: Volume
-    centres: Centres
+    labels: SpineLabels
 
 
 def streamed_series(made: ImagedPatient, image: CtImage, *, position_tolerance_mm: float) -> StreamedSeries:
@@ -57,7 +56,7 @@ def streamed_series(made: ImagedPatient, image: CtImage, *, position_tolerance_m
         raise RefusedError(*refusals)
     # headers run from the head down, the image from the foot up, as `geometry.order` does
     volume = Volume(np.maximum(image.hu, AIR_HU).astype(np.int16, copy=False), geometry.affine)
-    return StreamedSeries(files, volume, _centres(image.labels, files))
+    return StreamedSeries(files, volume, _labels(image.labels, files))
 
 
 def _headers(made: ImagedPatient, image: CtImage) -> SeriesFiles:
@@ -73,13 +72,13 @@ def _headers(made: ImagedPatient, image: CtImage) -> SeriesFiles:
     return SeriesFiles(header.series_instance_uid, tuple(files))
 
 
-def _centres(labels: NDArray[np.uint8], files: SeriesFiles) -> Centres:
-    """Centres from the body masks, as `dicom_seg.read_dicom_seg` finds them in the SEG of this series."""
+def _labels(labels: NDArray[np.uint8], files: SeriesFiles) -> SpineLabels:
+    """Bodies from the body masks, as `dicom_seg.read_dicom_seg` finds them in the SEG of this series."""
     first = files.files[0]
     assert first.orientation is not None
     assert first.pixel_spacing_mm is not None
     head_first = labels[::-1]
-    centres = {}
+    found = BodyCollector(LEVEL_FILE)
     boxes = ndimage.find_objects(head_first, len(LEVELS))
     for number, (name, box) in enumerate(zip(LEVELS, boxes, strict=True), start=1):
         if box is None:
@@ -93,5 +92,5 @@ def _centres(labels: NDArray[np.uint8], files: SeriesFiles) -> Centres:
             (first.pixel_spacing_mm[0], first.pixel_spacing_mm[1]),
             first.spacing_between_slices_mm,
         )
-        centres[name] = body_centre_lps_mm(stacked, affine, name=name, source=LEVEL_FILE)
-    return centres
+        found.add(name, stacked, affine)
+    return found.labels()

@@ -15,10 +15,13 @@ def predict(
     image: Annotated[str, typer.Argument(help=f"One study or series. {SOURCE_HELP} Or a NIfTI file.")],
     levels: Annotated[
         Path | None,
-        typer.Option(help="Where L1-L4 are: DICOM SEG, label map (.nii.gz) or CSV table of body centres."),
+        typer.Option(
+            help="Where L1-L4 are: DICOM SEG or RTSTRUCT, label map (.nii.gz), CSV table of body centres."
+        ),
     ] = None,
     level_scheme: Annotated[
-        str | None, typer.Option(help="Numbering of a label map: totalseg or verse; never guessed.")
+        str | None,
+        typer.Option(help="Numbering of a label map: totalseg, totalseg_v3, verse; never guessed."),
     ] = None,
     kvp: Annotated[float | None, typer.Option(help="Tube voltage; must be stated for NIfTI.")] = None,
     age: Annotated[float | None, typer.Option(help="Years; where the header does not say.")] = None,

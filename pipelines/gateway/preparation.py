@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,11 @@ from components.ingest_dicom.volume import Volume
 from components.prepare_vertebrae.centre_table import series_named_in
 from components.prepare_vertebrae.crops import extract_crops
 from components.prepare_vertebrae.image_statistics import image_statistics
-from components.prepare_vertebrae.level_file import read_levels
-from components.prepare_vertebrae.levels import VertebraLevel, check_in_view
+from components.prepare_vertebrae.level_file import read_spine
+from components.prepare_vertebrae.levels import Spine, VertebraLevel, check_in_view
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.trabecular import trabecular_hu
+from components.prepare_vertebrae.wanted_series import WantedSeries
 from models.crop_store import CropGeometry
 from models.levels import LEVELS
 from models.refusal import Code, Refusal, RefusedError, refuse
@@ -97,7 +98,9 @@ def prepare_study(
     refusals: list[Refusal] = []
     levels: tuple[VertebraLevel, ...] = ()
     try:
-        levels = _levels(study, level_file, scheme, params.prepare)
+        spine = _spine(study, level_file, scheme, params)
+        levels = spine.levels
+        study = replace(study, outside=(*study.outside, *spine.flags))
         if study.volume is not None:
             check_in_view(levels, study.volume, source="levels")
             centres = np.array([level.centre_lps_mm for level in levels])
@@ -147,15 +150,14 @@ def crop_levels(
     return tuple(crops), tuple(left_out)
 
 
-def _levels(
-    study: Study, level_file: Path | None, scheme: str | None, params: PrepareParams
-) -> tuple[VertebraLevel, ...]:
-    if level_file is None:
-        if len(study.segmentations) != 1:
-            found = "none is given and no DICOM SEG came with the series"
-            if study.segmentations:
-                found = f"{len(study.segmentations)} DICOM SEG came with the series; name one with --levels"
-            raise refuse(Code.LEVELS_MISSING, found)
-        level_file = study.segmentations[0]
-    uid = study.series_instance_uid or None
-    return read_levels(level_file, params.levels, scheme=scheme, series_instance_uid=uid)
+def _spine(study: Study, level_file: Path | None, scheme: str | None, params: GatewayParams) -> Spine:
+    if level_file is None and not study.segmentations:
+        raise refuse(Code.LEVELS_MISSING, "none is given and no DICOM SEG or RTSTRUCT came with the series")
+    if level_file is None and len(study.segmentations) > 1:
+        found = (
+            f"{len(study.segmentations)} DICOM SEG or RTSTRUCT came with the series; name one with --levels"
+        )
+        raise refuse(Code.LEVELS_AMBIGUOUS, found)
+    path = level_file or study.segmentations[0]
+    wanted = WantedSeries(study.series_instance_uid, study.frames_of_reference)
+    return read_spine(path, params.prepare.levels, scheme=scheme, wanted=wanted, volume=study.volume)

@@ -47,7 +47,9 @@ class Study:
     decisions
         Every CT series of the study by its hash: taken or left, with codes or the rule that decided.
     segmentations
-        DICOM SEG files that refer to the chosen series.
+        DICOM SEG and RTSTRUCT files of the chosen series.
+    frames_of_reference
+        FrameOfReferenceUIDs of its slices; empty where it declares none.
     """
 
     facts: dict[str, object]
@@ -60,6 +62,7 @@ class Study:
     segmentations: tuple[Path, ...]
     declared: bool
     decisions: tuple[dict[str, str], ...] = ()
+    frames_of_reference: frozenset[str] = frozenset()
 
 
 def read_study(
@@ -146,8 +149,13 @@ def _candidate(
     facts, contradictions = reconcile(asdict(row), stated)
     study = _judged(facts, None, params, declared=True, choice="")
     uid = series.series_instance_uid
-    segmentations = tuple(item.path for item in scan.segmentations if uid in item.referenced_series)
-    return _with(study, contradictions, series_instance_uid=uid, segmentations=segmentations)
+    return _with(
+        study,
+        contradictions,
+        series_instance_uid=uid,
+        segmentations=tuple(item.path for item in scan.level_objects(series)),
+        frames_of_reference=frozenset(header.frame_of_reference_uid for header in series.files) - {""},
+    )
 
 
 def _judged(

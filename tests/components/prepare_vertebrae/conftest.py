@@ -104,3 +104,17 @@ def write_series() -> Callable[..., list[pydicom.Dataset]]:
         return datasets
 
     return write
+
+
+@pytest.fixture(scope="session")
+def bodies(
+    spine: Volume, write_series: Callable, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list, np.ndarray]:
+    """CT slices, and labels 1..4 for L1..L4 at the bodies of the synthetic spine."""
+    slices = write_series(spine, tmp_path_factory.mktemp("ct"))
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in spine.shape), indexing="ij"), axis=-1)
+    height_mm = spine.index_to_lps(index)[..., 2]
+    labels = np.zeros(spine.shape, np.uint8)
+    for number, centre_mm in enumerate((54.0, 18.0, -18.0, -54.0), start=1):
+        labels[(spine.hu == 140) & (np.abs(height_mm - centre_mm) < 16)] = number
+    return slices, labels

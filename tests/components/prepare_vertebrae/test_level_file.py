@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import highdicom as hd
 import nibabel
 import numpy as np
 import pytest
-from highdicom.sr.coding import CodedConcept
-from pydicom.uid import generate_uid
 
 from components.ingest_dicom.volume import Volume
 from components.prepare_vertebrae.centre_table import series_named_in
@@ -18,6 +15,7 @@ from components.prepare_vertebrae.level_file import read_levels
 from components.prepare_vertebrae.params import PrepareParams
 from models.levels import LEVELS
 from models.refusal import Code, RefusedError
+from tests.components.prepare_vertebrae.level_objects import write_seg
 
 SCT = {"L1": "66794005", "L2": "14293000", "L3": "36470004", "L4": "11994002"}
 
@@ -122,42 +120,6 @@ def test_one_label_over_two_vertebrae_is_refused(
     labels = nibabel.load(path)
     assert codes_of(lambda: read_levels(path, params.levels, scheme="totalseg")) == (Code.LEVELS_AMBIGUOUS,)
     assert labels.shape == spine.shape
-
-
-def write_seg(slices: list, labels: np.ndarray, path: Path, described: list[tuple[str, str | None]]) -> Path:
-    """A SEG by highdicom: segment label and SNOMED CT code per number; empty frames are left out."""
-    segments = [
-        hd.seg.SegmentDescription(
-            segment_number=number,
-            segment_label=label,
-            segmented_property_category=CodedConcept("123037004", "SCT", "Anatomical Structure"),
-            segmented_property_type=CodedConcept(code or "51282000", "SCT", "Vertebra"),
-            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.MANUAL,
-        )
-        for number, (label, code) in enumerate(described, start=1)
-    ]
-    seg = hd.seg.Segmentation(
-        source_images=slices, pixel_array=labels, segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=segments, series_instance_uid=generate_uid(), series_number=2,
-        sop_instance_uid=generate_uid(), instance_number=1, manufacturer="test", manufacturer_model_name="test",
-        software_versions="1", device_serial_number="1",
-    )  # fmt: skip
-    seg.save_as(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def bodies(
-    spine: Volume, write_series: Callable, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[list, np.ndarray]:
-    """CT slices, and labels 1..4 for L1..L4 at the bodies of the synthetic spine."""
-    slices = write_series(spine, tmp_path_factory.mktemp("ct"))
-    index = np.stack(np.meshgrid(*(np.arange(n) for n in spine.shape), indexing="ij"), axis=-1)
-    height_mm = spine.index_to_lps(index)[..., 2]
-    labels = np.zeros(spine.shape, np.uint8)
-    for number, centre_mm in enumerate((54.0, 18.0, -18.0, -54.0), start=1):
-        labels[(spine.hu == 140) & (np.abs(height_mm - centre_mm) < 16)] = number
-    return slices, labels
 
 
 @pytest.mark.parametrize(

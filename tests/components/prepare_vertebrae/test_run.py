@@ -171,7 +171,7 @@ def test_a_full_disk_leaves_the_old_store(
     assert isinstance(stopped.value, OsteoGateError)
     assert {path.name: path.read_bytes() for path in (out / "crops").iterdir()} == before
     assert sorted(path.name for path in out.iterdir()) == [
-        "contact_sheet.png", "crops", "manifest.json", "refused.parquet", "statistics.parquet",
+        "contact_sheet.png", "crops", "flagged.parquet", "manifest.json", "refused.parquet", "statistics.parquet",
     ]  # fmt: skip
 
 
