@@ -8,7 +8,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help changed submit setup demo test test-all check format run serve stop dashboard doctor compile image lock clean clean-all
+.PHONY: help changed submit setup demo test test-all check format run serve stop dashboard doctor compile image engine-image lock clean clean-all
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ changed: ## Does the last commit touch what a model is made of? (for CI: model=t
 
 image: ## Build the steps' image with buildah
 	buildah bud --file infra/images/Dockerfile --build-arg GIT_COMMIT=$$(git rev-parse HEAD) --tag osteogate:0.1.0 .
+
+engine-image: ## Build the segment step's image (TotalSegmentator, without weights) on top of it
+	buildah bud --file infra/images/totalsegmentator.Dockerfile --tag osteogate-totalsegmentator:0.1.0 .
 
 lock: setup ## Write requirements.txt from requirements.in and what is installed
 	$(RUN)/pip install --quiet -r requirements.in

@@ -309,7 +309,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.LEVELS_MISSING: Meaning(
         Basis.LEVELS,
         "where L1-L4 are is not given",
-        "give --levels: a DICOM SEG or RTSTRUCT, a label map or a table of centres",
+        "give --levels: a DICOM SEG or RTSTRUCT, a label map or a table of centres; or turn on segment.engine",
     ),
     Code.LEVELS_UNREADABLE: Meaning(
         Basis.LEVELS,

@@ -14,6 +14,7 @@ from pipelines.params import gate_policy, read_params
 from pipelines.steps import step_specs
 
 TRAINING = "exec-train-resnet50"
+SEGMENTATION = "exec-segment-levels"
 
 
 class ClusterSite(Section):
@@ -25,6 +26,8 @@ class ClusterSite(Section):
         The checkout inside the image.
     image, gpu_image
         Of every step, and of training.
+    engine_image
+        Of the segment step where `segment.engine` is on (infra/images/totalsegmentator.Dockerfile).
     volume_claim
         The shared volume, mounted at /data in every step.
     """
@@ -32,6 +35,7 @@ class ClusterSite(Section):
     root: str
     image: str
     gpu_image: str
+    engine_image: str
     volume_claim: str
     site: Site
 
@@ -55,7 +59,7 @@ def compile_pipeline(
     profile
         Name under `profiles` in the params file; None takes the file's own values.
     image
-        Replaces both images of the site file (CI passes the one it has just built).
+        Replaces image and gpu_image of the site file (CI passes the one it has just built).
 
     Raises
     ------
@@ -82,6 +86,11 @@ def compile_pipeline(
     for name, executor in documents[0]["deploymentSpec"]["executors"].items():
         gpu = name == TRAINING
         executor["container"]["image"] = image or (cluster.gpu_image if gpu else cluster.image)
+    if params["segment"]["engine"] is not None:
+        container = documents[0]["deploymentSpec"]["executors"][SEGMENTATION]["container"]
+        container["image"] = cluster.engine_image
+        if params["segment"]["device"] == "gpu":
+            container["resources"] = {"accelerator": {"resourceType": "nvidia.com/gpu", "resourceCount": "1"}}
     partial = out.with_name(f".{out.name}.partial")
     out.parent.mkdir(parents=True, exist_ok=True)
     partial.write_text(yaml.safe_dump_all(documents, sort_keys=False))

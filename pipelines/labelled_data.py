@@ -14,6 +14,8 @@ from components.ingest_dicom.pseudonym import cohort_key
 from components.ingest_dicom.run import run as ingest
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.run import run as prepare
+from components.segment_levels.params import SegmentParams
+from components.segment_levels.run import run as segment
 from components.simulate_cohort.dataset import open_site_cohort, pinned_version, read_card
 from components.validate_dicom.params import ValidateParams
 from components.validate_dicom.run import run as validate
@@ -26,7 +28,7 @@ from pipelines.site_key import ensure_site_key
 from pipelines.workspace import Workspace
 
 Progress = Callable[[str, int, int], None]
-STEPS = ("intake", "validated", "prepared")
+STEPS = ("intake", "validated", "segmented", "prepared")
 MARKER = ".steps-of-evaluate"  # what is beside it in folders of these names may be removed
 
 
@@ -188,6 +190,7 @@ def _prepared(
         identity=identity,
         progress=lambda done, total: progress("read", done, total),
     )
+    engine = load_section(workspace.params_file, "segment", SegmentParams)
     validated = validate(
         intake=work / "intake",
         dxa_csv=folder / "dxa.csv",
@@ -196,6 +199,15 @@ def _prepared(
         params=load_section(workspace.params_file, "validate", ValidateParams),
         data_kind=kind,
         data_version=version,
+        levels_follow=engine.engine is not None,
+    )
+    segment(
+        data=folder,
+        intake=identity,
+        accepted=work / "validated" / "accepted.parquet",
+        out=work / "segmented",
+        params=engine,
+        progress=lambda done, total: progress("segment", done, total),
     )
     params = load_section(workspace.params_file, "prepare", PrepareParams)
     same = version == trained_on
@@ -203,6 +215,7 @@ def _prepared(
         data=folder,
         intake=identity,
         accepted=work / "validated" / "accepted.parquet",
+        segmented=work / "segmented",
         out=work / "prepared",
         key=key,
         params=params.model_copy(update={"geometry": geometry}),

@@ -10,6 +10,7 @@ from components.evaluate_model.params import EvaluateParams
 from components.gate_promotion.params import GateParams
 from components.ingest_dicom.params import IngestParams
 from components.prepare_vertebrae.params import PrepareParams
+from components.segment_levels.params import SegmentParams
 from components.simulate_cohort.params import SimulateParams
 from components.train_resnet50.params import TrainParams
 from components.validate_dicom.params import ValidateParams
@@ -24,6 +25,7 @@ SECTIONS: dict[str, type[Section]] = {
     "simulate": SimulateParams,
     "ingest": IngestParams,
     "validate": ValidateParams,
+    "segment": SegmentParams,
     "prepare": PrepareParams,
     "train": TrainParams,
     "scales": ScalesParams,

@@ -8,6 +8,7 @@ from components.evaluate_model.component import evaluate_model
 from components.fetch_champion.component import fetch_champion
 from components.ingest_dicom.component import ingest_dicom
 from components.prepare_vertebrae.component import prepare_vertebrae
+from components.segment_levels.component import segment_levels
 from components.simulate_cohort.component import obtain_data
 from components.train_resnet50.component import train_resnet50
 from components.validate_dicom.component import validate_dicom
@@ -47,6 +48,7 @@ def retraining(
     data_spec: str,
     ingest_spec: str,
     validate_spec: str,
+    segment_spec: str,
     prepare_spec: str,
     train_spec: str,
     champion_spec: str,
@@ -73,11 +75,19 @@ def retraining(
     validate = validate_dicom(
         **dataset, site=site, spec=validate_spec, intake=ingest.outputs["intake"]
     ).set_display_name("Validate")
+    segment = segment_levels(
+        data_path=data.outputs["path"],
+        data_version=data.outputs["version"],
+        site=site,
+        spec=segment_spec,
+        validated=validate.outputs["validated"],
+    ).set_display_name("Segment levels")
     prepare = prepare_vertebrae(
         **dataset,
         site=site,
         spec=prepare_spec,
         validated=validate.outputs["validated"],
+        segmented=segment.outputs["segmented"],
     ).set_display_name("Prepare vertebrae")
     train = train_resnet50(site=site, spec=train_spec, store=prepare.outputs["store"]).set_display_name(
         "Train"
@@ -113,7 +123,7 @@ def retraining(
         report=evaluate.outputs["report"],
         passed="promoted",
     )
-    for task in (data, ingest, validate, prepare, train, champion, evaluate, gate, deploy, drift):
+    for task in (data, ingest, validate, segment, prepare, train, champion, evaluate, gate, deploy, drift):
         _on_cluster(task, volume_claim)
     return Outputs(
         ingest.outputs["intake"],

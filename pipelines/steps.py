@@ -38,7 +38,8 @@ class StepInfo:
 STEPS: tuple[StepInfo, ...] = (
     StepInfo("data", "simulate_cohort", "obtain-data", ("simulate",)),
     StepInfo("ingest", "ingest_dicom", "ingest-dicom", ("ingest",), "intake"),
-    StepInfo("validate", "validate_dicom", "validate-dicom", ("validate",), "validated"),
+    StepInfo("validate", "validate_dicom", "validate-dicom", ("validate", "segment"), "validated"),
+    StepInfo("segment", "segment_levels", "segment-levels", ("segment",), "segmented"),
     StepInfo("prepare", "prepare_vertebrae", "prepare-vertebrae", ("prepare",), "store"),
     StepInfo("train", "train_resnet50", "train-resnet50", ("train",), "model"),
     StepInfo("champion", "fetch_champion", "fetch-champion", ()),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from components.ingest_dicom.locations import SeriesLocation, read_locations
+from components.segment_levels.run import label_map_of
 from components.validate_dicom.tables import read_accepted as read_accepted_table
 from models.errors import InputError
 from models.levels import LEVELS
@@ -70,7 +71,9 @@ class AcceptedSeries:
         return str(self.facts["vendor"])
 
 
-def read_accepted(accepted: Path, intake: Path, data: Path) -> list[AcceptedSeries]:
+def read_accepted(
+    accepted: Path, intake: Path, data: Path, segmented: Path | None = None
+) -> list[AcceptedSeries]:
     """Accepted series in a fixed order (patient, series), with labels and files.
 
     Parameters
@@ -81,6 +84,8 @@ def read_accepted(accepted: Path, intake: Path, data: Path) -> list[AcceptedSeri
         Folder that holds locations.json.
     data
         The cohort folder that locations are relative to.
+    segmented
+        Output folder of the segment step, for series without a level file of their own.
 
     Raises
     ------
@@ -94,11 +99,14 @@ def read_accepted(accepted: Path, intake: Path, data: Path) -> list[AcceptedSeri
     if missing:
         raise AcceptedTableError(f"{accepted}: columns missing: {', '.join(missing)}")
     rows = table.sort_values(["patient", "series"]).to_dict("records")
-    return [_located(row, locations[row["series"]], data) for row in rows]
+    return [_located(row, locations[row["series"]], data, segmented) for row in rows]
 
 
-def _located(row: dict, place: SeriesLocation, data: Path) -> AcceptedSeries:
+def _located(row: dict, place: SeriesLocation, data: Path, segmented: Path | None) -> AcceptedSeries:
     level_file = data / place.levels if place.levels else None
+    if level_file is None and not place.segmentations and segmented is not None:
+        made = label_map_of(segmented, str(row["series"]))
+        level_file = made if made.is_file() else None
     return accepted_series(
         row,
         files=tuple(data / name for name in place.files),

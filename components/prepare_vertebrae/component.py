@@ -11,6 +11,7 @@ def prepare_vertebrae(
     site: str,
     spec: str,
     validated: dsl.Input[dsl.Dataset],
+    segmented: dsl.Input[dsl.Dataset],
     store: dsl.Output[dsl.Dataset],
 ) -> None:
     """Crop every accepted series; the store lies in `store/crops`."""
@@ -27,6 +28,7 @@ def prepare_vertebrae(
             data=Path(data_path),
             intake=place.home / "intake" / data_version,
             accepted=Path(validated.path) / "accepted.parquet",
+            segmented=Path(segmented.path),
             out=Path(store.path),
             key=cohort_key(data_kind, place.site_key),
             params=step.params("prepare", PrepareParams),

@@ -121,6 +121,7 @@ def run(
     data_version: str,
     data_kind: str,
     only_split: str | None = None,
+    segmented: Path | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
     shard: Shard | None = None,
@@ -135,6 +136,8 @@ def run(
         The cohort folder, the folder with locations.json, validation's accepted.parquet.
     key
         The site's key, for the split.
+    segmented
+        What the segment step wrote: label maps for series that came without levels.
     only_split
         Everybody belongs to this split: a cohort that a model is only judged on.
     shard
@@ -151,7 +154,7 @@ def run(
         Disk full and the like; an earlier store stays.
     """
     started = time.monotonic()
-    series = read_accepted(accepted, intake, data)
+    series = read_accepted(accepted, intake, data, segmented)
     splits = (
         [only_split] * len(series)
         if only_split

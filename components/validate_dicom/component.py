@@ -34,5 +34,7 @@ def validate_dicom(
             data_version=data_version,
             # a pod without the site's own folder keeps no record: vendors are then 'not checked'
             batches=place.home / "validation" / FILE_NAME if place.home.is_dir() else None,
+            # the switch alone: its section belongs to a later step
+            levels_follow=bool(step.spec["params"].get("segment", {}).get("engine")),
         )
         step.note(counts=summary.counts, codes=summary.codes)

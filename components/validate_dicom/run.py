@@ -126,6 +126,7 @@ def run(
     data_kind: str,
     data_version: str,
     batches: Path | None = None,
+    levels_follow: bool = False,
 ) -> ValidationSummary:
     """Judge the intake's series and the DXA table; write everything into `out`, replacing it whole.
 
@@ -137,6 +138,8 @@ def run(
     batches
         Record of the batches accepted before (see `accepted_batches`), to compare vendors with and to add this
         batch to; None compares and records nothing.
+    levels_follow
+        An engine will look for levels where none came with a series, so that is no reason to refuse it yet.
 
     Raises
     ------
@@ -150,6 +153,8 @@ def run(
     """
     start = perf_counter()
     series = read_series_table(intake / "series.parquet")
+    if levels_follow:
+        series = series.assign(has_levels=True)
     intake_counts = read_intake_counts(intake)
     exams = read_dxa_table(dxa_csv, Pseudonymiser(key))
     validation = Validation()

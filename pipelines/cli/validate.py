@@ -30,6 +30,7 @@ def validate(
     from components.ingest_dicom.params import IngestParams
     from components.ingest_dicom.pseudonym import cohort_key
     from components.ingest_dicom.run import run as ingest
+    from components.segment_levels.params import SegmentParams
     from components.simulate_cohort.dataset import read_card
     from components.validate_dicom.accepted_batches import FILE_NAME
     from components.validate_dicom.choice_table import mixed_only
@@ -66,6 +67,8 @@ def validate(
         data_kind=kind,
         data_version="unpinned",
         batches=workspace.home / "validation" / FILE_NAME,
+        levels_follow=load_section(workspace.params_file, "segment", SegmentParams, profile).engine
+        is not None,
     )
     if json_output:
         document = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from components.prepare_vertebrae.levels import Spine, VertebraLevel, check_in_v
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.trabecular import trabecular_hu
 from components.prepare_vertebrae.wanted_series import WantedSeries
+from components.segment_levels.engine import SUFFIX, EngineFailedError, segment_volume
 from models.crop_store import CropGeometry
 from models.levels import LEVELS
 from models.refusal import Code, Refusal, RefusedError, refuse
@@ -152,7 +154,7 @@ def crop_levels(
 
 def _spine(study: Study, level_file: Path | None, scheme: str | None, params: GatewayParams) -> Spine:
     if level_file is None and not study.segmentations:
-        raise refuse(Code.LEVELS_MISSING, "none is given and no DICOM SEG or RTSTRUCT came with the series")
+        return _segmented_spine(study, params)
     if level_file is None and len(study.segmentations) > 1:
         found = (
             f"{len(study.segmentations)} DICOM SEG or RTSTRUCT came with the series; name one with --levels"
@@ -161,3 +163,17 @@ def _spine(study: Study, level_file: Path | None, scheme: str | None, params: Ga
     path = level_file or study.segmentations[0]
     wanted = WantedSeries(study.series_instance_uid, study.frames_of_reference)
     return read_spine(path, params.prepare.levels, scheme=scheme, wanted=wanted, volume=study.volume)
+
+
+def _segmented_spine(study: Study, params: GatewayParams) -> Spine:
+    """Levels by the site's engine; it is not asked about a study that is refused anyway."""
+    found = "none is given and no DICOM SEG or RTSTRUCT came with the series"
+    if params.segment.engine is None or study.volume is None or study.refusals:
+        raise refuse(Code.LEVELS_MISSING, found)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"engine{SUFFIX}")
+        try:
+            segment_volume(study.volume, path, params.segment)
+        except EngineFailedError as error:
+            raise refuse(Code.LEVELS_MISSING, f"{found}; {error}") from error
+        return read_spine(path, params.prepare.levels, volume=study.volume)

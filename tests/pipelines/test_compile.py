@@ -104,3 +104,31 @@ def test_a_wrong_site_file_is_named(tmp_path: Path) -> None:
             policy="demo",
         )
     assert not (tmp_path / "o.yaml").exists()
+
+
+def test_the_engine_has_its_own_image_and_a_gpu_where_it_is_turned_on(tmp_path: Path) -> None:
+    params = tmp_path / "params.yaml"
+    text = (ROOT / "params.yaml").read_text()
+    off = "  engine: null  "
+    assert text.count(off) == 1
+    text = text.replace(off, "  engine: totalsegmentator  ")
+    text = text.replace("  environment: null  ", "  environment: /opt/totalsegmentator  ")
+    params.write_text(text.replace("  weights: null  ", "  weights: /data/weights  "))
+    out = tmp_path / "osteogate.yaml"
+    compile_pipeline(
+        root=ROOT, params_file=params, site_file=ROOT / "infra/kubernetes/site.yaml", out=out, policy="demo"
+    )
+    document = next(yaml.safe_load_all(out.read_text()))
+    json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec(), ignore_unknown_fields=False)
+    images = {
+        name: executor["container"]["image"]
+        for name, executor in document["deploymentSpec"]["executors"].items()
+    }
+    assert images.pop("exec-segment-levels") == "osteogate-totalsegmentator:0.1.0"
+    assert set(images.values()) == {"osteogate:0.1.0"}
+    container = document["deploymentSpec"]["executors"]["exec-segment-levels"]["container"]
+    assert container["resources"]["accelerator"]["resourceType"] == "nvidia.com/gpu"
+    specs = document["root"]["inputDefinitions"]["parameters"]
+    assert (
+        json.loads(specs["segment_spec"]["defaultValue"])["params"]["segment"]["weights"] == "/data/weights"
+    )

@@ -1,0 +1,79 @@
+"""Runs inside the engine's own environment: one CT in, one label map out. Imports nothing of OsteoGate.
+
+Called by `engine.py` as `python engine_worker.py`, the request as JSON on standard input; the last line of standard
+output is the answer as JSON. The engine would send usage statistics and download missing weights: both are shut off.
+"""
+
+import importlib.metadata
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+
+class DownloadRefusedError(Exception):
+    """The engine asked for weights that the site has not put there."""
+
+
+def main() -> None:
+    """Segment request["image"] into request["labels"]."""
+    request = json.load(sys.stdin)
+    with tempfile.TemporaryDirectory() as home:
+        shut_in(Path(home), request["weights"])
+        from totalsegmentator import python_api
+
+        guard_downloads(python_api)
+        labels = python_api.totalsegmentator(
+            request["image"],
+            None,
+            ml=True,
+            task="total",
+            fast=request["fast"],
+            roi_subset=request["structures"],
+            device=request["device"],
+            quiet=True,
+        )
+        labels.to_filename(request["labels"])
+        answer = {"engine": "TotalSegmentator", "version": importlib.metadata.version("TotalSegmentator")}
+    sys.stdout.write("\n" + json.dumps(answer) + "\n")
+
+
+def shut_in(home: Path, weights: str) -> None:
+    """A home of its own for the engine, with statistics off, and the site's weights."""
+    os.environ["TOTALSEG_HOME_DIR"] = str(home)
+    os.environ["TOTALSEG_WEIGHTS_PATH"] = weights
+    config = {
+        "totalseg_id": "totalseg_off",
+        "send_usage_stats": False,
+        "prediction_counter": 0,
+        "statistics_disclaimer_shown": True,
+    }
+    (home / "config.json").write_text(json.dumps(config))
+
+
+def guard_downloads(python_api: object) -> None:
+    """Put a refusal in place of every function of the engine that fetches something."""
+    from totalsegmentator import libs
+
+    for name in ("download_url_and_unpack", "download_model_with_license_and_unpack"):
+        if not hasattr(libs, name):
+            raise DownloadRefusedError(
+                f"this version of the engine has no {name} to shut off; see its requirements"
+            )
+        setattr(libs, name, refuse_download)
+    # it also deletes outdated weights: a site's folder is left as it is, and what is needed was checked before
+    if not hasattr(python_api, "download_pretrained_weights"):
+        raise DownloadRefusedError(
+            "this version of the engine has no download_pretrained_weights to shut off"
+        )
+    python_api.download_pretrained_weights = lambda *_: None  # type: ignore[attr-defined]
+
+
+def refuse_download(*_: object, **__: object) -> None:
+    """In place of a download."""
+    raise DownloadRefusedError("weights are missing, and are never downloaded")
+
+
+if __name__ == "__main__":
+    main()
