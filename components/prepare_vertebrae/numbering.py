@@ -53,7 +53,7 @@ def _unusual_ribs(labels: SpineLabels) -> str:
         whole = bodies["T12"].volume_mm3 >= WHOLE_SHARE * bodies["L1"].volume_mm3
         return "ribs are outlined, and none at T12" if whole else ""
     away_mm = {
-        name: float(cKDTree(body.surface_lps_mm).query(labels.twelfth_ribs)[0].min())
+        name: float(np.min(cKDTree(body.surface_lps_mm).query(labels.twelfth_ribs)[0]))
         for name, body in bodies.items()
         if name in ("T11", "T12", "L1")
     }

@@ -67,7 +67,7 @@ def guard_downloads(python_api: object) -> None:
         raise DownloadRefusedError(
             "this version of the engine has no download_pretrained_weights to shut off"
         )
-    python_api.download_pretrained_weights = lambda *_: None  # type: ignore[attr-defined]
+    python_api.download_pretrained_weights = lambda *_: None
 
 
 def refuse_download(*_: object, **__: object) -> None:

@@ -32,12 +32,14 @@ class SegmentParams(Section):
     engine: Literal["totalsegmentator"] | None = None
     environment: Path | None = None
     weights: Path | None = None
-    resolution_mm: Literal[1.5, 3.0] = 3.0
+    resolution_mm: float = 3.0
     device: Literal["gpu", "cpu"] = "gpu"
     timeout_s: float = Field(default=900.0, gt=0, le=7200)
 
     @model_validator(mode="after")
-    def _paths_with_an_engine(self) -> Self:
+    def _whole(self) -> Self:
         if self.engine is not None and (self.environment is None or self.weights is None):
             raise ValueError("with an engine, environment and weights must name folders of this site")
+        if self.resolution_mm not in (1.5, 3.0):
+            raise ValueError(f"resolution_mm is {self.resolution_mm:g}; accepted: 1.5, 3.0")
         return self

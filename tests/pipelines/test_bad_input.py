@@ -240,7 +240,11 @@ def test_a_full_disk_stops_the_crop_store_and_the_old_one_stays(site: Site, tmp_
         "data_path": str(site.folder), "data_version": "v1", "data_kind": "site", "site": json.dumps(places),
         "spec": json.dumps({"code": "c", "params": {"prepare": params["prepare"]}}),
     }  # fmt: skip
-    artifacts = {"validated": str(site.out / "report"), "store": str(tmp_path / "store")}
+    artifacts = {
+        "validated": str(site.out / "report"),
+        "segmented": str(tmp_path / "segmented"),
+        "store": str(tmp_path / "store"),
+    }
     identity = tmp_path / "home" / "intake" / "v1"
     identity.mkdir(parents=True)
     shutil.copy(site.out / "intake" / "locations.json", identity)
