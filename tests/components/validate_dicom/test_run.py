@@ -231,3 +231,17 @@ def test_another_schema_version_is_refused(tmp_path: Path) -> None:
         read_accepted(tmp_path)
     with pytest.raises(ValidationTableError, match="cannot be read"):
         read_quarantine(tmp_path)
+
+
+def test_a_series_without_levels_is_refused_unless_an_engine_follows(
+    make_intake: MakeIntake, make_dxa: MakeDxa, params: ValidateParams, tmp_path: Path
+) -> None:
+    intake, dxa = make_intake([{"has_levels": False}], OTHERS), make_dxa([{"patient_id": "ID1"}])
+    with pytest.raises(NothingAcceptedError):
+        validate(intake, dxa, tmp_path / "off", params)
+    assert read_quarantine(tmp_path / "off")["code"].tolist().count("LEVELS_MISSING") == 1
+    run(
+        intake=intake, dxa_csv=dxa, out=tmp_path / "on", key=KEY, params=params, data_kind="simulated",
+        data_version="v1", levels_follow=True,
+    )  # fmt: skip
+    assert read_accepted(tmp_path / "on")["series"].tolist() == ["s1"]
