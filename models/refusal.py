@@ -48,6 +48,8 @@ class Code(StrEnum):
     ARCHIVE_TOO_LARGE = "ARCHIVE_TOO_LARGE"
     DICOMDIR_FILE_MISSING = "DICOMDIR_FILE_MISSING"
     INSTANCE_NOT_DELIVERED = "INSTANCE_NOT_DELIVERED"
+    BURNED_IN_TEXT = "BURNED_IN_TEXT"
+    NOT_KEPT_IN_COPY = "NOT_KEPT_IN_COPY"
     # header
     MODALITY_CONFLICT = "MODALITY_CONFLICT"
     SERIES_UID_MISSING = "SERIES_UID_MISSING"
@@ -177,6 +179,16 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.INSTANCE_NOT_DELIVERED: Meaning(
         Basis.FILE, "the DICOMweb server lists an instance and does not deliver it", "ask for it again"
+    ),
+    Code.BURNED_IN_TEXT: Meaning(
+        Basis.HEADER,
+        "text or graphics stand in the pixels (BurnedInAnnotation YES, or an overlay inside the pixel words)",
+        "send the original series without annotations",
+    ),
+    Code.NOT_KEPT_IN_COPY: Meaning(
+        Basis.FILE,
+        "a file of a cohort that no de-identified copy holds (not an image, table or level file of the layout)",
+        "none; it stays where it is and is not copied",
     ),
     Code.SERIES_UID_MISSING: Meaning(
         Basis.HEADER, "SeriesInstanceUID is empty", "declare SeriesInstanceUID (0020,000E)"

@@ -24,7 +24,7 @@ from models.errors import InputError, OsteoGateError, ParameterError
 from models.find_crop_store import find_crop_store
 from models.params import load_section
 from models.write_failure import unwritten
-from pipelines.site_key import ensure_site_key
+from pipelines.site_key import ensure_site_key, refuse_retired_key
 from pipelines.workspace import Workspace
 
 Progress = Callable[[str, int, int], None]
@@ -178,6 +178,7 @@ def _prepared(
     kind = str(read_card(folder)["kind"])
     if kind == "site":
         ensure_site_key(workspace.site_key)
+        refuse_retired_key(folder, workspace.site_key)
     key = cohort_key(kind, workspace.site_key)
     version = version_of(folder, workspace)
     identity = workspace.home / "intake" / version  # says whose each hash is: never beside a report

@@ -28,7 +28,7 @@ from pipelines.carry_out import (
 from pipelines.manifest import Manifest, RunFacts, git_state
 from pipelines.params import gate_policy, read_params
 from pipelines.run_data import refuse_data
-from pipelines.site_key import ensure_site_key
+from pipelines.site_key import ensure_site_key, refuse_retired_key
 from pipelines.steps import step_specs
 from pipelines.workspace import Workspace
 
@@ -119,6 +119,7 @@ def run_pipeline(workspace: Workspace, options: RunOptions, show: Show) -> Manif
     workspace.home.mkdir(parents=True, exist_ok=True)
     if options.data_folder is not None:
         ensure_site_key(workspace.site_key)
+        refuse_retired_key(options.data_folder, workspace.site_key)
     with only_run(workspace):
         folder = _run_folder(workspace, resume=options.resume)
         if options.resume:

@@ -94,7 +94,9 @@ class Workspace:
 
     @property
     def site_key(self) -> Path:
-        return self.home / "keys" / "site.key"
+        """The pseudonymisation key; a secret store's file where `OSTEOGATE_SITE_KEY_FILE` names one."""
+        named = os.environ.get("OSTEOGATE_SITE_KEY_FILE")
+        return Path(named).resolve() if named else self.home / "keys" / "site.key"
 
     @property
     def triton_environment(self) -> Path:

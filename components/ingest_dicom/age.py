@@ -10,6 +10,8 @@ DAYS_PER_YEAR = 365.25
 AGE = re.compile(r"^(\d{1,3})([DWMY])$")
 YEARS_PER_UNIT = {"Y": 1.0, "M": 1 / 12, "W": 7 / DAYS_PER_YEAR, "D": 1 / DAYS_PER_YEAR}
 AGE_MAX_YEARS = 120
+# everybody of 90 and more is 90: the very old can be told by their age (45 CFR 164.514(b)(2)(i)(C))
+AGE_CAP_YEARS = 90
 
 
 def age_years(age_text: str, birth_date: str, study_date: str) -> float:
@@ -27,6 +29,24 @@ def age_years(age_text: str, birth_date: str, study_date: str) -> float:
         return math.nan
     years = (studied - born).days / DAYS_PER_YEAR
     return years if 0 <= years <= AGE_MAX_YEARS else math.nan
+
+
+def capped_age_years(years: float) -> float:
+    """Age as tables and copies may carry it: 89.7 stays, 90 and above is 90, NaN is NaN."""
+    return min(years, float(AGE_CAP_YEARS)) if not math.isnan(years) else years
+
+
+def capped_age_text(age_text: str, birth_date: str, study_date: str) -> str:
+    """PatientAge of a de-identified copy: as declared or from the dates, "090Y" from 90 on, "" when unknown."""
+    years = age_years(age_text, birth_date, study_date)
+    if math.isnan(years):
+        return ""
+    if years >= AGE_CAP_YEARS:
+        return f"{AGE_CAP_YEARS:03d}Y"
+    declared = age_text.strip().upper()
+    if AGE.match(declared) and int(declared[:-1]) > 0:
+        return declared
+    return f"{int(years):03d}Y" if years >= 1 else ""  # "000Y" would be read as unknown
 
 
 def dicom_date(text: str) -> date | None:

@@ -57,7 +57,7 @@ TAG_NAMES = (
     "PhotometricInterpretation", "PatientPosition", "StudyDescription", "SeriesDescription", "ProtocolName",
     "ContrastBolusAgent", "PatientSex", "PatientAge", "PatientBirthDate", "StudyDate", "AcquisitionDate",
     "NumberOfFrames", "ReferencedSeriesSequence", "ReferencedFrameOfReferenceSequence", "SegmentSequence",
-    "StructureSetROISequence", "LossyImageCompression", "RescaleType",
+    "StructureSetROISequence", "LossyImageCompression", "RescaleType", "BurnedInAnnotation",
     "BitsStored", "FilterType", "FilterMaterial", "BodyPartExamined", "QualityControlSubject",
 )  # fmt: skip
 TAGS = [Tag(name) for name in TAG_NAMES]
@@ -213,6 +213,8 @@ def _sort_out(path: Path, dataset: Dataset, truncated: bool) -> Header | OtherFi
             return other(error.refusals[0].code, "enhanced CT", error.refusals[0].found)
     elif (wrong := _no_ct(dataset, header, truncated=truncated)) is not None:
         return other(*wrong)
+    if text(dataset, "BurnedInAnnotation").upper() == "YES":
+        return other(Code.BURNED_IN_TEXT, "CT image", "BurnedInAnnotation is YES")
     if header.rows * header.columns > FRAME_PIXELS_MAX:
         found = (
             f"found {header.rows} rows of {header.columns} pixels, at most {FRAME_PIXELS_MAX} pixels are read"
@@ -233,7 +235,9 @@ def _no_ct(dataset: Dataset, header: Header, *, truncated: bool) -> tuple[Code, 
         # an anonymiser may have replaced the UID of the class: then Modality decides
         if not sop_class and not header.modality and not header.series_instance_uid:
             return (Code.FILE_TRUNCATED, "file", "the header breaks off before it says what it is")
-        return (Code.NOT_CT, "unknown", f"found Modality {header.modality!r} of an unknown class")
+        # two letters, as most defined terms have; a longer text may be anything
+        named = f"Modality {header.modality!r}" if len(header.modality) <= 2 else "another Modality"
+        return (Code.NOT_CT, "unknown", f"found {named} of an unknown class")
     if truncated and not header.series_instance_uid:
         return (Code.FILE_TRUNCATED, "file", "the header breaks off before SeriesInstanceUID")
     if number(dataset, "NumberOfFrames") > 1:

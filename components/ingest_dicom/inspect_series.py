@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from components.ingest_dicom.aorta import aortic_lumen_hu
 from components.ingest_dicom.geometry import StackGeometry, stack_geometry
+from components.ingest_dicom.names import without_names
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pixels import read_hu
 from components.ingest_dicom.pseudonym import Pseudonymiser
@@ -46,7 +47,7 @@ def inspect_series(
     else:
         statistics, more, unreadable = _loose_statistics(series, params.statistics_slices)
         codes.extend(more)
-    return describe_series(
+    row = describe_series(
         series,
         pseudonymiser,
         geometry,
@@ -56,6 +57,7 @@ def inspect_series(
         read_codes=" ".join(dict.fromkeys(codes)),
         has_levels=has_levels,
     )
+    return without_names(row, series.files[0].path)
 
 
 def _aorta_hu(series: SeriesFiles, geometry: StackGeometry, volume: Volume | None) -> float:

@@ -12,6 +12,7 @@ import structlog
 
 from components.ingest_dicom.geometry import stack_geometry
 from components.ingest_dicom.inspect_series import inspect_series
+from components.ingest_dicom.names import without_names
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.scan import Progress, SeriesFiles
@@ -86,7 +87,7 @@ def _inspect(job: Job) -> CtSeries:
 def _crashed(job: Job) -> CtSeries:
     """The row of a series that no process survives reading: headers only."""
     series, pseudonymiser, params, has_levels = job
-    return describe_series(
+    row = describe_series(
         series,
         pseudonymiser,
         stack_geometry(series.slices, params.position_tolerance_mm),
@@ -96,6 +97,7 @@ def _crashed(job: Job) -> CtSeries:
         read_codes=Code.PIXELS_UNREADABLE.value,
         has_levels=has_levels,
     )
+    return without_names(row, series.files[0].path)
 
 
 def _hash(job: Job) -> str:

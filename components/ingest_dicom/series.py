@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from components.ingest_dicom.age import age_years, dicom_date
+from components.ingest_dicom.age import age_years, capped_age_years, dicom_date
 from components.ingest_dicom.contrast_words import contrast_words
 from components.ingest_dicom.geometry import StackGeometry
 from components.ingest_dicom.headers import HU_TYPES, Header
@@ -29,6 +29,8 @@ class CtSeries:
     ----------
     series, patient, study
         Keyed hashes; patient "" when PatientID is empty.
+    acquisition_date, age_years
+        ISO date under the patient's shift (`Pseudonymiser.date_shift_days`); age, 90 from 90 on.
     vendor
         "GE", "Siemens", "Philips", "Canon" (Toshiba included), another name in upper case, or "".
     kernel_class
@@ -149,6 +151,8 @@ def describe_series(
     )
     spacing = majority.pixel_spacing_mm
     acquired = dicom_date(majority.acquisition_date) or dicom_date(majority.study_date)
+    if acquired is not None:
+        acquired = pseudonymiser.shifted(acquired, majority.patient_id, majority.study_instance_uid)
     return CtSeries(
         series=pseudonymiser.uid(series.identity),
         patient=pseudonymiser.patient(majority.patient_id),
@@ -195,7 +199,7 @@ def describe_series(
         read_codes=read_codes,
         acquisition_date=acquired.isoformat() if acquired else "",
         sex=majority.sex if majority.sex in ("F", "M") else "",
-        age_years=age_years(majority.age_text, majority.birth_date, majority.study_date),
+        age_years=capped_age_years(age_years(majority.age_text, majority.birth_date, majority.study_date)),
         hu_air_peak=statistics.hu_air_peak,
         hu_soft_tissue_peak=statistics.hu_soft_tissue_peak,
         hu_p01=statistics.hu_p01,

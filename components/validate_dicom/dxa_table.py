@@ -37,8 +37,8 @@ def read_dxa_table(path: Path, pseudonymiser: Pseudonymiser) -> pd.DataFrame:
     Returns
     -------
     One row per line of the file: `row` (1-based line of the CSV file, the header is 1), `patient` (hash or
-    None), `exam_date` (ISO or None), `dxa_device` (Hologic, GE Lunar or None), `device_family`, `sex`, numbers as
-    float (NaN when absent), flags as float, and `<column>_state` for every column that can be wrong.
+    None), `exam_date` (ISO, shifted, or None), `dxa_device` (Hologic, GE Lunar or None), `device_family`, `sex`,
+    numbers as float (NaN when absent), flags as float, and `<column>_state` for every column that can be wrong.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def _frame_columns() -> list[str]:
 def exam_row(number: int, values: dict[str, str], pseudonymiser: Pseudonymiser) -> dict[str, object]:
     """One exam as a row of the table that `read_dxa_table` answers, from the text of its values."""
     family = device_family(values["device"])
-    exam_date = _iso_date(values["exam_date"])
+    exam_date = _shifted(_iso_date(values["exam_date"]), values["patient_id"], pseudonymiser)
     sex = values["sex"] if values["sex"] in ("F", "M") else None
     exam: dict[str, object] = {
         "row": number,
@@ -145,6 +145,12 @@ def _number(text: str) -> tuple[float, str]:
         return math.nan, NOT_A_NUMBER
     value = float(text)
     return (value, NUMBER) if math.isfinite(value) else (math.nan, NOT_A_NUMBER)
+
+
+def _shifted(day: str | None, patient_id: str, pseudonymiser: Pseudonymiser) -> str | None:
+    """The exam's date by the days that the patient's CT is shifted by, so that days between them stay."""
+    shifted = pseudonymiser.shifted(date.fromisoformat(day), patient_id) if day else None
+    return shifted.isoformat() if shifted else None
 
 
 def _iso_date(text: str) -> str | None:

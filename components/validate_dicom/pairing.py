@@ -8,6 +8,7 @@ from datetime import date
 
 import pandas as pd
 
+from components.ingest_dicom.age import capped_age_years
 from components.validate_dicom.params import ValidateParams
 from components.validate_dicom.series_choice import ChoiceStep, SeriesChoice, choice_row, choose
 from models.dxa_columns import BMD_COLUMNS, INVALID_COLUMNS, TBS_COLUMNS
@@ -143,7 +144,8 @@ def _pair_row(patient: str, scan: pd.Series | None, exam: pd.Series | None) -> d
         row["evaluable_levels"] = evaluable_levels(exam)
         # the clinic's own table wins over the header where both speak
         row["sex"] = exam["sex"] if pd.notna(exam["sex"]) else row.get("sex")
-        row["age_years"] = exam["age_years"] if pd.notna(exam["age_years"]) else row.get("age_years")
+        known = pd.notna(exam["age_years"])
+        row["age_years"] = capped_age_years(exam["age_years"]) if known else row.get("age_years")
     if scan is not None and exam is not None:
         row["days_apart"] = days_between(scan["acquisition_date"], exam["exam_date"])
     return row

@@ -24,9 +24,22 @@ def export(
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
     data: Annotated[Path | None, typer.Option(help="Cohort to copy; default: the pinned data set.")] = None,
 ) -> None:
-    """Copy a cohort into the layout of your own, without recorded truth."""
+    """Copy a cohort into the layout of your own, without recorded truth; a site's is de-identified on the way."""
+    from components.ingest_dicom.deidentify.run import deidentify_folder
+    from components.ingest_dicom.pseudonym import Pseudonymiser, read_key
+    from components.simulate_cohort.dataset import read_card
     from pipelines.own_cohort import export_cohort
+    from pipelines.site_key import ensure_site_key
     from pipelines.workspace import Workspace
 
-    count = export_cohort(data or Workspace.find().data, out)
+    workspace = Workspace.find()
+    source = data or workspace.data
+    card = read_card(source)
+    if card["kind"] == "site" and "deidentified_with_key" not in card:
+        ensure_site_key(workspace.site_key)
+        copied = deidentify_folder(source, out, Pseudonymiser(read_key(workspace.site_key)))
+        count = copied.dicom_copied + copied.tables_copied
+        typer.echo(f"de-identified; {copied.files_refused} files left out: {copied.refused_by_code}")
+    else:
+        count = export_cohort(source, out)
     typer.echo(f"{out}: {count} files; next: osteogate run --data {out}")

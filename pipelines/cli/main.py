@@ -48,6 +48,7 @@ COMMANDS = {
     "codes": "codes",
     "retention": "retention",
     "forget": "forget",
+    "deidentify": "deidentify",
 }
 GROUPS = {"serve": "serve", "dashboard": "dashboard", "cohort": "cohort", "study": "study"}
 

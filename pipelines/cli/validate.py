@@ -37,13 +37,14 @@ def validate(
     from components.validate_dicom.params import ValidateParams
     from components.validate_dicom.run import run as check
     from models.params import load_section
-    from pipelines.site_key import ensure_site_key
+    from pipelines.site_key import ensure_site_key, refuse_retired_key
     from pipelines.workspace import Workspace
 
     workspace = Workspace.find()
     kind = str(read_card(folder)["kind"])
     if kind == "site":
         ensure_site_key(workspace.site_key)
+        refuse_retired_key(folder, workspace.site_key)
     key = cohort_key(kind, workspace.site_key)
     target = out or workspace.home / "validation" / folder.resolve().name
     intake = target / "intake"

@@ -13,7 +13,7 @@ from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.series_table import OtherRow, write_others_table, write_series_table
 from components.validate_dicom.params import ValidateParams
 from models.params import load_section
-from tests.components.validate_dicom.sound_intake import KEY, series_row, write_exams
+from tests.components.validate_dicom.sound_intake import KEY, as_ingested, series_row, write_exams
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -33,7 +33,7 @@ def make_intake(tmp_path: Path) -> Callable[..., Path]:
         for number, changes in enumerate(series, start=1):
             identity = {"series": f"s{number}", "patient": f"ID{number}", **changes}
             identity.setdefault("study", f"study of {identity['patient']}")
-            rows.append(series_row(**{**identity, "patient": pseudonymiser.patient(identity["patient"])}))
+            rows.append(as_ingested(series_row(**identity), pseudonymiser))
         folder = tmp_path / "intake"
         folder.mkdir()
         write_series_table(rows, folder / "series.parquet")

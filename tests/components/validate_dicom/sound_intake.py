@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.series import CtSeries
 from models.dxa_columns import DXA_COLUMNS
 
@@ -40,6 +42,17 @@ def series_row(**changes: Any) -> CtSeries:
     assert set(SOUND_SERIES) == fields, set(SOUND_SERIES) ^ fields
     assert set(changes) <= set(SOUND_SERIES)
     return CtSeries(**{**SOUND_SERIES, **changes})
+
+
+def as_ingested(row: CtSeries, pseudonymiser: Pseudonymiser) -> CtSeries:
+    """The row as the intake has it: the patient as a keyed hash, the date under the patient's shift."""
+    day = date.fromisoformat(row.acquisition_date) if row.acquisition_date else None
+    shifted = pseudonymiser.shifted(day, row.patient) if day else None
+    return dataclasses.replace(
+        row,
+        patient=pseudonymiser.patient(row.patient),
+        acquisition_date=shifted.isoformat() if shifted else "",
+    )
 
 
 def write_exams(path: Path, exams: list[dict[str, str]]) -> Path:

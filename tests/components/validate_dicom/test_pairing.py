@@ -14,13 +14,14 @@ from components.validate_dicom.dxa_table import read_dxa_table
 from components.validate_dicom.labels import accepted_frame
 from components.validate_dicom.pairing import days_between, pair
 from components.validate_dicom.params import ValidateParams
-from tests.components.validate_dicom.sound_intake import KEY, series_row, write_exams
+from tests.components.validate_dicom.sound_intake import KEY, as_ingested, series_row, write_exams
 
 PATIENT = Pseudonymiser(KEY).patient("ID1")
 
 
 def scans(*changes: dict[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame([dataclasses.asdict(series_row(**{"patient": PATIENT, **one})) for one in changes])
+    rows = [as_ingested(series_row(**{"patient": "ID1", **one}), Pseudonymiser(KEY)) for one in changes]
+    return pd.DataFrame([dataclasses.asdict(row) for row in rows])
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_the_nearest_exam_is_taken_and_the_other_is_listed(exams, params: Valida
 
 def test_patients_with_one_half_stay_in_the_table(exams, params: ValidateParams) -> None:
     pairs = pair(scans({"patient": "other"}), exams({}), params).pairs.set_index("patient")
-    assert pd.isna(pairs.loc["other", "exam_date"])
+    assert pd.isna(pairs.loc[Pseudonymiser(KEY).patient("other"), "exam_date"])
     assert pd.isna(pairs.loc[PATIENT, "series"])
 
 

@@ -1,0 +1,199 @@
+"""One DICOM object without its patient: the basic profile at every level, with the options this use needs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
+from pydicom.uid import UID, UID_dictionary
+
+from components.ingest_dicom.age import capped_age_text, dicom_date
+from components.ingest_dicom.deidentify.identifying import Identifying
+from components.ingest_dicom.deidentify.profile import Action, action_for, apply, removes
+from components.ingest_dicom.deidentify.retained import (
+    DATES,
+    DESCRIPTORS,
+    PIXELS,
+    SEQUENCES,
+    TECHNIQUE,
+)
+from components.ingest_dicom.deidentify.statement import state_method
+from components.ingest_dicom.deidentify.vocabulary import clean_descriptor
+from components.ingest_dicom.elements import VALUE_ERRORS, text, texts
+from components.ingest_dicom.pseudonym import Pseudonymiser
+
+BINARY_NUMBERS = frozenset(("US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT", "US or SS"))
+NUMBER_TEXTS = frozenset(("DS", "IS"))
+SEXES = ("F", "M", "O")
+CURVES_AND_OVERLAYS = (0x50, 0x60)  # first byte of the group number
+# what ContrastBolusAgent says when there was none; any other text means that there was one
+NO_AGENT = frozenset(("NONE", "NO", "N", "NO CONTRAST", "WITHOUT", "0", "NOT APPLIED", "-"))
+# 66794005, 113100, T-11503, 24966-4: what the schemes below write
+CODE = re.compile(r"[A-Z]{1,2}-[0-9A-F]{2,8}|[0-9]{2,18}(-[0-9])?", re.ASCII)
+CODING_SCHEMES = frozenset(("DCM", "SCT", "SRT", "SNM3", "99SDM", "FMA", "LN", "UCUM", "RADLEX", "NCIT"))
+
+
+@dataclass(frozen=True)
+class Person:
+    """Whose object it is: what all of it is pseudonymised and shifted by."""
+
+    patient_id: str
+    study_uid: str
+    pseudonymiser: Pseudonymiser
+    identifying: Identifying
+
+
+def deidentify(dataset: Dataset, pseudonymiser: Pseudonymiser) -> None:
+    """Take the identity out of a CT, segmentation or structure set, in place; pixels are not looked at.
+
+    Private attributes, curves, overlays and all text that is not listed in `retained.py` go, at every level; the
+    rest follows PS3.15 table E.1-1. UIDs that no standard registers become keyed ones, so that what refers to an image
+    still does; dates move by the patient's whole days; age (90 from 90 on) and sex stay. What was done is said in
+    PatientIdentityRemoved, DeidentificationMethod and its code sequence.
+    """
+    person = Person(
+        patient_id=text(dataset, "PatientID"),
+        study_uid=text(dataset, "StudyInstanceUID"),
+        pseudonymiser=pseudonymiser,
+        identifying=Identifying(dataset),
+    )
+    age = capped_age_text(
+        text(dataset, "PatientAge"), text(dataset, "PatientBirthDate"), text(dataset, "StudyDate")
+    )
+    sex = text(dataset, "PatientSex").upper()
+    agent = text(dataset, "ContrastBolusAgent").upper() if "ContrastBolusAgent" in dataset else None
+    _clean(dataset, person)
+    dataset.PatientID = dataset.PatientName = pseudonymiser.new_patient_id(person.patient_id)
+    dataset.PatientBirthDate = ""
+    dataset.PatientSex = sex if sex in SEXES else ""
+    if age:
+        dataset.PatientAge = age
+    if agent is not None:
+        dataset.ContrastBolusAgent = agent if agent in NO_AGENT or not agent else "CONTRAST"
+    state_method(dataset)
+
+
+def _clean(item: Dataset, person: Person) -> None:
+    """One data set or sequence item; ends with the library's own pass over what is left to the profile."""
+    for_the_profile: dict[tuple[int, int], Action] = {}
+    for tag in list(item.keys()):
+        pair = (tag.group, tag.element)
+        if tag.is_private or tag.group >> 8 in CURVES_AND_OVERLAYS or not dictionary_has_tag(tag):
+            del item[tag]
+            continue
+        keyword, vr = keyword_for_tag(tag), _vr(item, tag)
+        action = action_for(pair)
+        if vr == "SQ":
+            _clean_sequence(item, tag, keyword, person)
+        elif vr == "UI":
+            _replace_uids(item, tag, person, drop=removes(pair))
+        elif keyword in PIXELS:
+            pass
+        elif keyword in DATES:
+            _shift(item, tag, keyword, person)
+        elif keyword in DESCRIPTORS:
+            _clean_text(item, tag, keyword)
+        elif keyword in TECHNIQUE:
+            if not _harmless(item, tag, keyword, person):
+                del item[tag]
+        elif vr in ("DA", "DT") or (vr == "TM" and action is not None and removes(pair)):
+            _without_date(item, tag, action, removed=removes(pair))
+        elif action is not None and vr not in ("OB", "OW", "OF", "OD", "OL", "OV", "UN"):
+            for_the_profile[pair] = action
+        elif vr not in BINARY_NUMBERS:
+            del item[tag]
+    apply(item, for_the_profile)
+
+
+def _vr(item: Dataset, tag: BaseTag) -> str:
+    """The element's VR as the file has it, else as the standard's dictionary has it."""
+    element = item.get_item(tag)
+    vr = None if element is None else element.VR
+    return dictionary_VR(tag) if vr in (None, "UN") else str(vr)
+
+
+def _clean_sequence(item: Dataset, tag: BaseTag, keyword: str, person: Person) -> None:
+    if keyword not in SEQUENCES:
+        if removes((tag.group, tag.element)) or action_for((tag.group, tag.element)) is None:
+            del item[tag]
+        else:
+            item[tag].value = Sequence()
+        return
+    try:
+        inner = item[tag].value
+    except VALUE_ERRORS:
+        inner = None
+    if not isinstance(inner, Sequence):
+        del item[tag]
+        return
+    for one in inner:
+        _clean(one, person)
+
+
+def _replace_uids(item: Dataset, tag: BaseTag, person: Person, *, drop: bool) -> None:
+    """Keyed UIDs for all that no standard registers (SOP classes, transfer syntaxes and the like stay)."""
+    if drop:
+        del item[tag]
+        return
+    keyword = keyword_for_tag(tag)
+    old = texts(item, keyword)
+    new = [uid if not uid or uid in UID_dictionary else person.pseudonymiser.new_uid(uid) for uid in old]
+    if tuple(new) != old:
+        item[tag].value = UID(new[0]) if len(new) == 1 else [UID(uid) for uid in new]
+
+
+def _shift(item: Dataset, tag: BaseTag, keyword: str, person: Person) -> None:
+    """A date under the patient's shift; what is no date is emptied, the time of a date with time is midnight."""
+    dates = [dicom_date(value[:8] if _vr(item, tag) == "DT" else value) for value in texts(item, keyword)]
+    days = [day and person.pseudonymiser.shifted(day, person.patient_id, person.study_uid) for day in dates]
+    form = "%Y%m%d000000" if _vr(item, tag) == "DT" else "%Y%m%d"
+    # zfill: strftime writes the year 202 with three digits
+    written = [day.strftime(form).zfill(14 if _vr(item, tag) == "DT" else 8) if day else "" for day in days]
+    _write(item, tag, written[0] if len(written) == 1 else written or "")
+
+
+def _without_date(item: Dataset, tag: BaseTag, action: Action | None, *, removed: bool) -> None:
+    """A date that nobody needs: removed where the profile removes it or does not know it, else emptied."""
+    if removed or action is None:
+        del item[tag]
+    else:
+        _write(item, tag, "")
+
+
+def _clean_text(item: Dataset, tag: BaseTag, keyword: str) -> None:
+    cleaned = clean_descriptor(text(item, keyword)) or DESCRIPTORS[keyword]
+    if keyword == "ContentLabel":  # a code string: upper case, no blank but the underscore, 16 characters
+        cleaned = "_".join(cleaned.upper().split())[:16]
+    _write(item, tag, cleaned)
+
+
+def _harmless(item: Dataset, tag: BaseTag, keyword: str, person: Person) -> bool:
+    """Whether a kept text is what it should be: a number where numbers stand, and nothing that names the patient."""
+    values = texts(item, keyword)
+    if dictionary_VR(tag) in NUMBER_TEXTS:
+        return all(_is_number(value) for value in values)
+    if keyword == "CodeValue":
+        return all(CODE.fullmatch(value) for value in values)
+    if keyword == "CodingSchemeDesignator":
+        return all(value.upper() in CODING_SCHEMES for value in values)
+    return not any(person.identifying.found_in(value) for value in values)
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value or "0")
+    except ValueError:
+        return False
+    return True
+
+
+def _write(item: Dataset, tag: BaseTag, value: object) -> None:
+    """Set a value without reading the old one, which may be malformed."""
+    element = item.get_item(tag)
+    vr = _vr(item, tag) if isinstance(element, RawDataElement) else str(item[tag].VR)
+    item.add_new(tag, vr, value)
