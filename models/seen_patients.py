@@ -14,6 +14,7 @@ import pandas as pd
 
 from models.crop_store import CropStore
 from models.errors import InputError
+from models.key_version import key_versions
 
 FILE = "seen_patients.json"
 SCHEMA_VERSION = 1
@@ -38,6 +39,36 @@ def without_seen(store: CropStore, seen: frozenset[str]) -> tuple[CropStore, int
     return replace(store, index=store.index[~known]), int(store.index.loc[known, "patient"].nunique())
 
 
+def refuse_other_key(store: CropStore, seen: frozenset[str], model: Path) -> None:
+    """Refuse to compare hashes of two versions of a site's key: one person has another hash under each.
+
+    A model trained on phantoms has seen nobody of a site, and a store of phantoms holds nobody: their key never
+    changes.
+
+    Raises
+    ------
+    SeenPatientsError
+        Whom the model has seen cannot be told from these hashes.
+    """
+    judged = key_versions(store.index.loc[store.index["split"] == "test", "patient"])
+    trained = key_versions(seen)
+    kinds = {_trained_on(model), store.header.data_kind}
+    if trained and judged and trained.isdisjoint(judged) and "simulated" not in kinds:
+        raise SeenPatientsError(
+            f"the model's patients were hashed with key version {_listed(trained)}, the data's with "
+            f"{_listed(judged)}: whom it has seen cannot be told after `osteogate rotate-key`; train anew "
+            "(osteogate run --without-champion), or judge it with the old key (OSTEOGATE_SITE_KEY_FILE)"
+        )
+
+
+def _trained_on(model: Path) -> str:
+    """The kind of data in the model's card; "" without one."""
+    try:
+        return str(json.loads((model / "model.json").read_text(encoding="utf-8"))["data_kind"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def read_seen_patients(folder: Path) -> frozenset[str] | None:
     """The list of a model folder; None where the model was trained before lists were kept.
 
@@ -57,3 +88,7 @@ def read_seen_patients(folder: Path) -> frozenset[str] | None:
     if version != SCHEMA_VERSION or not isinstance(patients, list):
         raise SeenPatientsError(f"{file}: schema {version!r}; this version reads {SCHEMA_VERSION}")
     return frozenset(str(patient) for patient in patients)
+
+
+def _listed(versions: frozenset[int]) -> str:
+    return ", ".join(map(str, sorted(versions)))

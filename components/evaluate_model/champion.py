@@ -12,7 +12,7 @@ from models.errors import InputError
 from models.evaluation.report import Evaluation
 from models.evaluation.settings import EvaluateParams
 from models.evaluation.versus_champion import VersusChampion, versus_champion
-from models.seen_patients import read_seen_patients, without_seen
+from models.seen_patients import read_seen_patients, refuse_other_key, without_seen
 
 RULES_FILE = "decision.json"
 
@@ -34,8 +34,9 @@ def unseen_by(
         Fewer are left than a group of test patients needs to be judged.
     """
     seen = None if champion is None else read_seen_patients(champion)
-    if seen is None:
+    if champion is None or seen is None:
         return store, None
+    refuse_other_key(store, seen, champion)
     rest, count = without_seen(store, seen)
     left = rest.index.loc[rest.index["split"] == "test", "patient"].nunique()
     if count and left < params.subgroups.minimum_patients:

@@ -21,7 +21,7 @@ from models.evaluation.frozen_rules import scales_of_model
 from models.evaluation.report import evaluate
 from models.evaluation.report_file import Counts, EvaluationReport, ModelIdentity
 from models.evaluation.settings import EvaluateParams
-from models.seen_patients import read_seen_patients, without_seen
+from models.seen_patients import read_seen_patients, refuse_other_key, without_seen
 
 SEEN = "seen by the model in training or calibration"
 
@@ -118,6 +118,7 @@ def _without_seen(store: CropStore, model: Path) -> tuple[CropStore, int | None]
     seen = read_seen_patients(model)
     if seen is None:
         return store, None
+    refuse_other_key(store, seen, model)
     rest, count = without_seen(store, seen)
     if count and not (rest.index["split"] == "test").any():
         raise AllSeenError(

@@ -40,7 +40,7 @@ def note_look(log: Path, patients: Iterable[str], *, data_version: str, weights_
     InputError
         A line of the log is not a JSON object.
     """
-    hashes = sorted({hashlib.sha256((SALT + patient).encode()).hexdigest()[:DIGITS] for patient in patients})
+    hashes = sorted({_of_patient(patient) for patient in patients})
     test_set = hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:DIGITS]
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +58,49 @@ def note_look(log: Path, patients: Iterable[str], *, data_version: str, weights_
         raise LookLogError(f"{log}: look at the test patients not logged ({error.strerror})") from error
     now = frozenset(hashes)
     return 1 + sum(_shares(earlier, known, now, data_version) for earlier in looks)
+
+
+def carry_to_new_key(log: Path, new_hash: dict[str, str]) -> tuple[int, int]:
+    """After a rotation: name each logged patient by the hash under the new key as well.
+
+    Old names stay, so that a look under either key counts the earlier ones. A second time nothing changes.
+
+    Parameters
+    ----------
+    new_hash
+        Keyed hash of a patient under the old key, to the one under the new.
+
+    Returns
+    -------
+    Patients the log names under the old key: how many were carried, and how many `new_hash` does not know.
+
+    Raises
+    ------
+    LookLogError, InputError
+        As `note_look`.
+    """
+    salted = {_of_patient(old): _of_patient(new) for old, new in new_hash.items()}
+    added = set(salted.values())
+    looks, carried, unknown = _read(log), set(), set()
+    for look in looks:
+        if isinstance(look.get("patients"), list):
+            named = set(map(str, look["patients"])) - added
+            carried |= named & salted.keys()
+            unknown |= named - salted.keys()
+            look["patients"] = sorted({*named, *(salted[old] for old in named & salted.keys()),
+                                       *(set(map(str, look["patients"])) & added)})  # fmt: skip
+    if looks:
+        partial = log.with_name(f".{log.name}.partial")
+        try:
+            partial.write_text("".join(json.dumps(look) + "\n" for look in looks), encoding="utf-8")
+            partial.replace(log)
+        except OSError as error:
+            raise LookLogError(f"{log}: not carried to the new key ({error.strerror})") from error
+    return len(carried), len(unknown)
+
+
+def _of_patient(patient: str) -> str:
+    return hashlib.sha256((SALT + patient).encode()).hexdigest()[:DIGITS]
 
 
 def _read(log: Path) -> list[dict[str, Any]]:

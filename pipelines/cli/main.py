@@ -49,6 +49,7 @@ COMMANDS = {
     "retention": "retention",
     "forget": "forget",
     "deidentify": "deidentify",
+    "rotate-key": "rotate_key",
 }
 GROUPS = {"serve": "serve", "dashboard": "dashboard", "cohort": "cohort", "study": "study"}
 
