@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pydicom
 from pydicom.errors import InvalidDicomError
@@ -35,4 +36,5 @@ def without_names(row: CtSeries, file: Path) -> CtSeries:
             identifying = Identifying(pydicom.dcmread(file, stop_before_pixels=True))
     except UNREADABLE:
         return row
-    return replace(row, **{name: "" for name in FREE_TEXTS if identifying.found_in(getattr(row, name))})
+    emptied: dict[str, Any] = {name: "" for name in FREE_TEXTS if identifying.found_in(getattr(row, name))}
+    return replace(row, **emptied)
