@@ -90,6 +90,8 @@ class Code(StrEnum):
     CONTRAST_BY_IMAGE = "CONTRAST_BY_IMAGE"
     HU_IMPLAUSIBLE = "HU_IMPLAUSIBLE"
     METAL_IN_VERTEBRA = "METAL_IN_VERTEBRA"
+    VERTEBRA_FRACTURED = "VERTEBRA_FRACTURED"
+    SCOLIOSIS = "SCOLIOSIS"
     # levels
     LEVELS_MISSING = "LEVELS_MISSING"
     LEVELS_UNREADABLE = "LEVELS_UNREADABLE"
@@ -318,6 +320,16 @@ MEANINGS: dict[Code, Meaning] = {
         "metal or cement in a vertebra to be measured",
         "exclude the level; measure by DXA elsewhere",
     ),
+    Code.VERTEBRA_FRACTURED: Meaning(
+        Basis.IMAGE,
+        "a vertebral body that lost height, as a fractured one has",
+        "the level is left out; have it read: a vertebral fracture calls for treatment whatever the density",
+    ),
+    Code.SCOLIOSIS: Meaning(
+        Basis.IMAGE,
+        "the lumbar spine curves strongly to the side, so its vertebrae are cut aslant",
+        "measure by DXA at the hip",
+    ),
     Code.LEVELS_MISSING: Meaning(
         Basis.LEVELS,
         "where L1-L4 are is not given",
@@ -410,6 +422,13 @@ MEANINGS: dict[Code, Meaning] = {
         Basis.TABLE, "another exam of the same patient is nearer to the CT", "none; it is listed and left"
     ),
     Code.AGE_UNDER_30: Meaning(Basis.TABLE, "patient under 30 years: no reference", "not for this patient"),
+}
+
+
+# What would speak against measuring a vertebra but no rule looks for; said wherever results are shown.
+NOT_LOOKED_FOR: dict[str, str] = {
+    "focal bone lesion": "metastasis, haemangioma or bone island in a vertebra: no rule is honest enough; a "
+    "reader must look",
 }
 
 

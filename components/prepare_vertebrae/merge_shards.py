@@ -18,6 +18,7 @@ from components.prepare_vertebrae.run import NothingPreparedError, PrepareSummar
 from components.prepare_vertebrae.split import absent_vendors, refuse_absent_vendors
 from models.crop_store import INDEX_COLUMNS, CropStore, CropStoreWriter, open_crop_store
 from models.errors import InputError
+from models.refusal import NOT_LOOKED_FOR
 
 SCHEMA_VERSION = 1
 Manifest = dict[str, Any]
@@ -90,6 +91,7 @@ def merge_shards(parts: Sequence[Path], out: Path, params: PrepareParams) -> Pre
         "counts": summary.counts,
         "codes": summary.codes,
         "flags": summary.flags,
+        "not_checked": NOT_LOOKED_FOR,
         "warnings": summary.warnings,
         "seconds": round(seconds, 3),
     }

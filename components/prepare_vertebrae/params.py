@@ -41,6 +41,29 @@ class TrabecularRegion(Section):
     anterior_shift_mm: float = Field(ge=0)
 
 
+class UnmeasurableRules(Section):
+    """What in the image says that a vertebra must not be measured.
+
+    Attributes
+    ----------
+    metal_hu, metal_min_mm3
+        A connected piece this large above this HU in or at the vertebra is metal.
+    cement_hu, cement_min_mm3
+        A connected piece this large above this HU inside the body is cement.
+    height_loss_max
+        Share of its height that a body may lack, read about 9 mm in front of and behind its centre.
+    curve_max_deg
+        Angle between the uppermost and the lowest level, seen from the front.
+    """
+
+    metal_hu: float = Field(ge=1500, le=3000)
+    metal_min_mm3: float = Field(gt=0)
+    cement_hu: float = Field(ge=700, le=3000)
+    cement_min_mm3: float = Field(gt=0)
+    height_loss_max: float = Field(gt=0, lt=0.5)
+    curve_max_deg: float = Field(gt=0, le=60)
+
+
 class SplitParams(Section):
     """How patients are split: shares (below 1, summing to 1), or exact numbers of patients.
 
@@ -119,4 +142,5 @@ class PrepareParams(Section):
     level_scheme: Literal["totalseg", "totalseg_v3", "verse"] | None = None
     levels: LevelRules
     trabecular: TrabecularRegion
+    unmeasurable: UnmeasurableRules
     split: SplitParams

@@ -35,7 +35,7 @@ from models.crop_store import SPLITS, CropStoreWriter
 from models.end_with_parent import end_with_parent
 from models.errors import InputError, OsteoGateError
 from models.levels import LEVELS
-from models.refusal import Refusal
+from models.refusal import NOT_LOOKED_FOR, Refusal
 from models.write_failure import unwritten
 
 SCHEMA_VERSION = 1
@@ -293,6 +293,7 @@ def _write_reports(
         "counts": summary.counts,
         "codes": summary.codes,
         "flags": summary.flags,
+        "not_checked": NOT_LOOKED_FOR,
         "warnings": summary.warnings,
         "seconds": round(summary.seconds, 3),
         **({"shard": asdict(shard)} if shard else {}),

@@ -20,6 +20,7 @@ from components.prepare_vertebrae.level_file import read_spine
 from components.prepare_vertebrae.levels import Spine, VertebraLevel, check_in_view
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.trabecular import trabecular_hu
+from components.prepare_vertebrae.unmeasurable import level_evidence, refused_levels, refused_spine
 from components.prepare_vertebrae.wanted_series import WantedSeries
 from models.levels import LEVELS
 from models.refusal import Code, Refusal, RefusedError, refuse
@@ -136,15 +137,21 @@ def prepare_volume(
     Raises
     ------
     RefusedError
-        LEVELS_NOT_IN_VIEW, LEVELS_TOO_FEW.
+        LEVELS_NOT_IN_VIEW, LEVELS_TOO_FEW, SCOLIOSIS.
     """
     check_in_view(levels, volume, source="level file")
+    if curved := refused_spine(levels, params.unmeasurable):
+        raise RefusedError(*curved)
+    evidence = level_evidence(volume, levels, params.unmeasurable)
+    unmeasurable = refused_levels(evidence, params.unmeasurable)
     offsets_mm = lateral_offsets_mm(split, params)
     named = {level.name: level for level in levels}
     result = SeriesCrops(accepted.series, accepted.patient, accepted.vendor)
     used: list[VertebraLevel] = []
     for name in LEVELS:
         crops = _level_crops(volume, named.get(name), accepted.labels[name], offsets_mm, params, name)
+        if not isinstance(crops, Refusal):
+            crops = unmeasurable.get(name, crops)
         if isinstance(crops, Refusal):
             result.left_out.append(LeftOut(name, crops))
             continue

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from components.validate_dicom.tables import QuarantineRow
-from models.refusal import MEANINGS, Code
+from models.refusal import MEANINGS, NOT_LOOKED_FOR, Code
 
 _HERE = Path(__file__).parent
 _GROUPS = (
@@ -60,7 +60,7 @@ def render_summary(facts: PageFacts, quarantine: list[QuarantineRow]) -> str:
     template = environment.from_string((_HERE / "summary.html.j2").read_text(encoding="utf-8"))
     codes = [{"code": code, "count": count, **_meaning(Code(code))} for code, count in facts.codes.items()]
     return template.render(
-        **{**vars(facts), "codes": codes},
+        **{**vars(facts), "codes": codes, "not_looked_for": NOT_LOOKED_FOR},
         stylesheet=(_HERE / "pages.css").read_text(encoding="utf-8"),
         groups=[group for group in (_group(quarantine, *one) for one in _GROUPS) if group["entries"]],
     )

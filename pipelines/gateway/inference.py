@@ -23,7 +23,7 @@ from models.decision import (
     outside_validated,
     read_rules,
 )
-from models.refusal import Code, Refusal, refuse
+from models.refusal import NOT_LOOKED_FOR, Code, Refusal, refuse
 from pipelines.gateway.answer import Acquisition, Answer, LevelEstimate
 from pipelines.gateway.preparation import LevelCrop, PreparedStudy, crop_levels
 
@@ -146,10 +146,12 @@ def _answer(
         if Code(code) not in known and not (code == Code.VENDOR_UNVALIDATED and acquisition.vendor is None):
             outside.append(Refusal(Code(code), found))
     unvalidated = [refusal for refusal in outside if refusal.code is Code.VENDOR_UNVALIDATED]
-    # an estimate that nothing is known about must not keep anybody from a DXA scan
-    flagged = [f"{item.code}: {item.found}" for item in unvalidated]
+    broken = [refusal for _, refusal in left_out if refusal.code is Code.VERTEBRA_FRACTURED]
+    # neither an estimate that nothing is known about nor one that leaves out a fractured vertebra may keep
+    # anybody from a DXA scan
+    flagged = [f"{item.code}: {item.found}" for item in (*unvalidated, *broken)]
     return Answer(
-        flag=decision.flag or bool(unvalidated),
+        flag=decision.flag or bool(flagged),
         decision=decision,
         reference=rules.reference.name,
         levels=tuple(
@@ -166,8 +168,8 @@ def _answer(
         outside=tuple(outside),
         not_checked=study.not_checked,
         remarks=remarks,
-        reasons=(*flagged, *(decision.reasons if decision.flag or not unvalidated else ())),
-        notices=notices(rules),
+        reasons=(*flagged, *(decision.reasons if decision.flag or not flagged else ())),
+        notices=(*notices(rules), *(f"not checked: {name}" for name in NOT_LOOKED_FOR)),
         model_version=prediction.model_version,
         data_version=rules.versions.data,
         data_kind=rules.data_kind,

@@ -19,6 +19,7 @@ from components.prepare_vertebrae.level_file import read_spine
 from components.prepare_vertebrae.levels import Spine, VertebraLevel, check_in_view
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.trabecular import trabecular_hu
+from components.prepare_vertebrae.unmeasurable import level_evidence, refused_levels, refused_spine
 from components.prepare_vertebrae.wanted_series import WantedSeries
 from components.segment_levels.engine import SUFFIX, EngineFailedError, segment_volume
 from models.crop_store import CropGeometry
@@ -107,6 +108,7 @@ def prepare_study(
             check_in_view(levels, study.volume, source="levels")
             centres = np.array([level.centre_lps_mm for level in levels])
             study = with_contrast_looked_for(study, centres, params)
+            refusals.extend(refused_spine(levels, params.prepare.unmeasurable))
     except RefusedError as error:
         refusals.extend(error.refusals)
     refusals = [*study.refusals, *refusals]
@@ -132,6 +134,7 @@ def crop_levels(
     crops = []
     named = {level.name: level for level in levels}
     left_out = []
+    unmeasurable = refused_levels(level_evidence(volume, levels, params.unmeasurable), params.unmeasurable)
     for name in LEVELS:
         if name not in named:
             left_out.append((name, Refusal(Code.LEVELS_MISSING, f"{name} is not among the levels")))
@@ -147,6 +150,9 @@ def crop_levels(
             )[0]
         except RefusedError as error:
             left_out.append((name, error.refusals[0]))
+            continue
+        if name in unmeasurable:
+            left_out.append((name, unmeasurable[name]))
             continue
         crops.append(LevelCrop(level, hu, trabecular_hu(volume, level, params.trabecular)))
     return tuple(crops), tuple(left_out)
