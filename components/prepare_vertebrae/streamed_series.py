@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,9 @@ from components.ingest_dicom.volume import AIR_HU, Volume
 from components.prepare_vertebrae.dicom_seg import stacked_mask
 from components.prepare_vertebrae.spine_labels import BodyCollector, SpineLabels
 from components.simulate_cohort.ct import CtImage
-from components.simulate_cohort.dicom_series import decimal, series_datasets
-from components.simulate_cohort.patient_folder import ImagedPatient
+from components.simulate_cohort.dicom_series import SeriesHeader, decimal, series_datasets
+from components.simulate_cohort.patient import Patient
+from components.simulate_cohort.scanner import Acquisition
 from models.levels import LEVELS
 from models.refusal import RefusedError
 
@@ -41,7 +43,18 @@ class StreamedSeries:
     labels: SpineLabels
 
 
-def streamed_series(made: ImagedPatient, image: CtImage, *, position_tolerance_mm: float) -> StreamedSeries:
+class Declared(Protocol):
+    """What a series' headers are made from (`ImagedPatient` and the like)."""
+
+    @property
+    def patient(self) -> Patient: ...
+    @property
+    def acquisition(self) -> Acquisition: ...
+    @property
+    def header(self) -> SeriesHeader: ...
+
+
+def streamed_series(made: Declared, image: CtImage, *, position_tolerance_mm: float) -> StreamedSeries:
     """The series of a rendered patient; positions are rounded as DICOM writes them.
 
     Raises
@@ -49,7 +62,7 @@ def streamed_series(made: ImagedPatient, image: CtImage, *, position_tolerance_m
     RefusedError
         What `read_volume` or the SEG's reader would refuse.
     """
-    files = _headers(made, image)
+    files = streamed_headers(made, image)
     geometry = stack_geometry(files.files, position_tolerance_mm)
     refusals = geometry.refusals(position_tolerance_mm)
     if refusals or geometry.affine is None:
@@ -59,8 +72,11 @@ def streamed_series(made: ImagedPatient, image: CtImage, *, position_tolerance_m
     return StreamedSeries(files, volume, _labels(image.labels, files))
 
 
-def _headers(made: ImagedPatient, image: CtImage) -> SeriesFiles:
-    """Headers of all slices from the data set of one: they differ in position and instance only."""
+def streamed_headers(made: Declared, image: CtImage) -> SeriesFiles:
+    """Headers of all slices from the data set of one: they differ in position and instance only.
+
+    Of `image` only the affine and the shape are used.
+    """
     one = CtImage(image.hu[:1], image.affine, image.labels[:1], image.offset_mm)
     (dataset,) = series_datasets(made.patient, made.header, made.acquisition, one)
     header = header_of(Path(), dataset, truncated=False)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from components.simulate_cohort import constants as c
 from components.simulate_cohort.abdomen import Enhancement
+from components.simulate_cohort.anatomy import Stack
 from components.simulate_cohort.attenuation import HuTable, hu_table
 from components.simulate_cohort.ct_noise import noise_slices
 from components.simulate_cohort.implants import add_streaks, build_implants
@@ -109,12 +110,37 @@ def _draw(
         labels[at_z, at_y, at_x][envelope > 0.5] = LEVELS.index(box.level) + 1
 
 
-def slice_places_mm(field: MineralField, acquisition: Acquisition) -> FloatArray:
+def slice_places_mm(stack: Stack, acquisition: Acquisition) -> FloatArray:
     """z of the slices, ascending, from T12 to S1, in the patient's own frame."""
-    low, high = field.stack.z_range_mm
+    low, high = stack.z_range_mm
     spacing = acquisition.protocol.slice_spacing_mm
     count = int((high - low) / spacing)
     return (low + high) / 2 + spacing * (np.arange(count, dtype=np.float64) - (count - 1) / 2)
+
+
+def voxel_places_mm(stack: Stack, acquisition: Acquisition) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """z, y and x of slices, rows and columns, ascending, in the patient's own frame."""
+    matrix = acquisition.matrix
+    _, centre_y = stack.centreline_mm(np.array([0.0]))
+    grid = acquisition.pixel_spacing_mm * (np.arange(matrix, dtype=np.float64) - (matrix - 1) / 2)
+    return slice_places_mm(stack, acquisition), grid + float(centre_y[0]) + FIELD_CENTRE_POSTERIOR_MM, grid
+
+
+def image_affine(
+    places_mm: tuple[FloatArray, FloatArray, FloatArray], acquisition: Acquisition, tilt_deg: float
+) -> FloatArray:
+    """(4, 4) (slice, row, column, 1) -> LPS mm of the image with its voxels at these places."""
+    z, y, x = places_mm
+    lean = np.deg2rad(tilt_deg)
+    row_step = np.array([0.0, np.cos(lean), np.sin(lean)]) * acquisition.pixel_spacing_mm
+    middle_row = (acquisition.matrix - 1) / 2
+    offset = np.array(acquisition.isocentre_mm)
+    affine = np.eye(4)
+    affine[:3, 0] = (0.0, 0.0, acquisition.protocol.slice_spacing_mm)
+    affine[:3, 1] = row_step
+    affine[:3, 2] = (acquisition.pixel_spacing_mm, 0.0, 0.0)
+    affine[:3, 3] = np.array([x[0], y.mean(), z[0]]) - row_step * middle_row + offset
+    return affine
 
 
 def render(
@@ -138,34 +164,23 @@ def render(
         Gantry tilt; slice planes lean, their places stay along the table.
     """
     table = table or hu_table(acquisition.kvp)
-    pixel, matrix = acquisition.pixel_spacing_mm, acquisition.matrix
-    z = slice_places_mm(field, acquisition)
-    _, centre_y = field.stack.centreline_mm(np.array([0.0]))
-    grid = pixel * (np.arange(matrix, dtype=np.float64) - (matrix - 1) / 2)
-    x, y = grid, grid + float(centre_y[0]) + FIELD_CENTRE_POSTERIOR_MM
+    z, y, x = voxel_places_mm(field.stack, acquisition)
     plane_z, planes = key_planes(field.patient, field.stack, x, y, table, enhancement or Enhancement())
     volume = between_planes(plane_z, planes, z)
     labels = np.zeros(volume.shape, dtype=np.uint8)
     implants = build_implants(field)
     discs, bones = field.of("disc"), (*field.of("posterior"), *field.of("body"))
-    for box in (*discs, *surrounding_bones(field, float(grid[-1])), *bones, *implants):
+    for box in (*discs, *surrounding_bones(field, float(x[-1])), *bones, *implants):
         _draw(box, volume, labels, (z, y, x), acquisition, table, field.patient.marrow_fat)
     if field.findings.screws:
         add_streaks(field, volume, implants, z, y, x)
     if tilt_deg != 0.0:
-        volume, labels = _lean(volume, labels, tilt_deg, pixel, acquisition.protocol.slice_spacing_mm)
+        volume, labels = _lean(
+            volume, labels, tilt_deg, acquisition.pixel_spacing_mm, acquisition.protocol.slice_spacing_mm
+        )
     hu = _calibrated(volume, acquisition, rng)
-    offset = np.array(acquisition.isocentre_mm)
-    lean = np.deg2rad(tilt_deg)
-    row_step = np.array([0.0, np.cos(lean), np.sin(lean)]) * pixel
-    middle_row = (matrix - 1) / 2
-    first = np.array([x[0], y.mean(), z[0]]) - row_step * middle_row + offset
-    affine = np.eye(4)
-    affine[:3, 0] = (0.0, 0.0, acquisition.protocol.slice_spacing_mm)
-    affine[:3, 1] = row_step
-    affine[:3, 2] = (pixel, 0.0, 0.0)
-    affine[:3, 3] = first
-    return CtImage(hu, affine, labels, offset)
+    affine = image_affine((z, y, x), acquisition, tilt_deg)
+    return CtImage(hu, affine, labels, np.array(acquisition.isocentre_mm))
 
 
 def _calibrated(volume: FloatArray, acquisition: Acquisition, rng: np.random.Generator) -> NDArray[np.int16]:

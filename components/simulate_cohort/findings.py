@@ -73,7 +73,7 @@ def fracture_chance(patient: Patient) -> float:
     return float(min(age * np.exp(c.FRACTURE_LOG_PER_SD * low), 0.6))
 
 
-def _fracture(rng: np.random.Generator) -> Fracture:
+def draw_fracture(rng: np.random.Generator) -> Fracture:
     """Genant's shapes; at least 22 % lost, so that each is one by the 20 % rule."""
     kind = str(rng.choice(c.FRACTURE_KINDS, p=c.FRACTURE_KIND_SHARE))
     worst = float(rng.uniform(*c.FRACTURE_LOSS))
@@ -91,7 +91,7 @@ def draw_findings(patient: Patient) -> Findings:
     levels, weights = list(c.FRACTURE_LEVEL_WEIGHT), np.array(list(c.FRACTURE_LEVEL_WEIGHT.values()))
     first, second = rng.choice(len(levels), 2, replace=False, p=weights / weights.sum()).tolist()
     two = rng.random() < c.SECOND_FRACTURE_SHARE
-    shapes = (_fracture(rng), _fracture(rng))
+    shapes = (draw_fracture(rng), draw_fracture(rng))
     lower = int(rng.integers(0, len(c.SCREW_LEVELS)))
     filled = levels[int(rng.choice(len(levels), p=weights / weights.sum()))]
     screwed = rng.random() < c.SCREW_SHARE

@@ -64,7 +64,8 @@ def patient_id(index: int) -> str:
     return f"P{index + 1:04d}"
 
 
-def _header_with_defect(header: SeriesHeader, defect: str | None, kvp: float) -> SeriesHeader:
+def header_with_defect(header: SeriesHeader, defect: str | None) -> SeriesHeader:
+    """The header that a planted defect leaves of an ordinary one."""
     if defect == "spacing_wrong":
         return replace(header, declared_spacing_mm=header.declared_spacing_mm * 1.6)
     if defect == "modality_conflict":
@@ -181,7 +182,7 @@ def image_patient(task: PatientTask, pid: str) -> ImagedPatient:
             tilt_deg=TILT_DEG if task.defect == "gantry_tilt" else 0.0,
         )
     header = ordinary_header(patient, pid, study_date, acquisition)
-    header = _header_with_defect(header, task.defect, acquisition.kvp)
+    header = header_with_defect(header, task.defect)
     latents = latent_row(field, exam, acquisition, image, pid, task.defect)
     return ImagedPatient(patient, field, acquisition, exam, header, image, latents)
 

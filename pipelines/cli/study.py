@@ -135,6 +135,56 @@ def leave_one_vendor_out(
         refuse_unmet(result)
 
 
+@app.command()
+def intake(
+    out: Annotated[
+        Path, typer.Option(help="Folder for intake.html, intake.json and what was measured so far.")
+    ],
+    seeds: Annotated[list[int], typer.Option(min=0, help="Give one or more, chosen by whoever checks.")],
+    more_seeds: Annotated[list[int] | None, typer.Argument(metavar="[SEED]...", min=0)] = None,
+    patients: Annotated[int, typer.Option(min=1, help="Rendered patients of each seed.")] = 100,
+    header_series: Annotated[
+        int, typer.Option(min=1, help="Sound series of each seed, headers only.")
+    ] = 2000,
+    defect_series: Annotated[int, typer.Option(min=1, help="Series with each planted header defect.")] = 50,
+    profile: Profile = None,
+    workers: Workers = None,
+    fail_on_unmet: FailOnUnmet = False,
+    json_output: Json = False,
+) -> None:
+    """Sensitivity and specificity of the intake's image rules, and what its header rules refuse of sound series.
+
+    On simulated phantoms with planted findings. A killed run goes on: measured patients are kept.
+    """
+    from pipelines.study.intake_page import write_intake_page
+    from pipelines.study.intake_run import run_intake_study
+    from pipelines.study.unmet import RequirementsUnmetError
+    from pipelines.workspace import Workspace
+
+    workspace = Workspace.find()
+    result = run_intake_study(
+        workspace.params_file,
+        profile,
+        out,
+        seeds=[*seeds, *(more_seeds or [])],
+        patients=patients,
+        header_series=header_series,
+        defect_series=defect_series,
+        root=workspace.root,
+        workers=workers,
+        commit=_commit(workspace.root),
+        console=_console(),
+    )
+    write_intake_page(result, out)
+    if json_output:
+        typer.echo(result.model_dump_json(indent=2))
+    else:
+        typer.echo(result.text())
+        typer.echo(f"page: {out / 'intake.html'}")
+    if fail_on_unmet and not result.met:
+        raise RequirementsUnmetError("the intake's rules: a bound is not met; the page says which")
+
+
 def _run(
     plan: StudyPlan, out: Path, workspace: Workspace, *, workers: int | None, vendors: bool
 ) -> StudyResult:
