@@ -68,9 +68,7 @@ def run_intake_study(
     headers = {}
     for plan in plans:
         with StageProgress(console, f"seed {plan.seed}: headers") as bar:
-            headers[str(plan.seed)] = judged_headers(
-                plan, header_series, progress=lambda done, total, bar=bar: bar(done, total, "series")
-            )
+            headers[str(plan.seed)] = judged_headers(plan, header_series, progress=_telling(bar, "series"))
     defects = judged_defects(plans[0], defect_series)
     facts: list[PatientFacts] = []
     for plan in plans:
@@ -80,7 +78,7 @@ def run_intake_study(
                 out,
                 root=root,
                 workers=workers,
-                progress=lambda done, total, bar=bar: bar(done, total, "patients"),
+                progress=_telling(bar, "patients"),
             )
     rules = plans[0].params
     limits = {name: float(value) for name, value in rules.prepare.unmeasurable.model_dump().items()}
@@ -88,6 +86,15 @@ def run_intake_study(
     return intake_result(
         facts, headers, defects, limits=limits, matrix=plans[0].simulate.matrix, commit=commit
     )
+
+
+def _telling(bar: StageProgress, what: str) -> Progress:
+    """The bar's progress, counted in these."""
+
+    def tell(done: int, total: int) -> None:
+        bar(done, total, what)
+
+    return tell
 
 
 def refuse_tuning_seed(seeds: list[int]) -> None:
