@@ -169,7 +169,7 @@ def _answer(
         not_checked=study.not_checked,
         remarks=remarks,
         reasons=(*flagged, *(decision.reasons if decision.flag or not flagged else ())),
-        notices=(*notices(rules), *(f"not checked: {name}" for name in NOT_LOOKED_FOR)),
+        notices=(*notices(rules), *(f"not looked for: {name}" for name in NOT_LOOKED_FOR)),
         model_version=prediction.model_version,
         data_version=rules.versions.data,
         data_kind=rules.data_kind,

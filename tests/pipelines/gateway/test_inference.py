@@ -74,6 +74,7 @@ def test_nifti_is_answered_as_outside_validated_input(
     assert not answer.inside_validated_input
     text = answer.text()
     assert "OUTSIDE VALIDATED INPUT" in text
+    assert "not looked for: focal bone lesion" in text
     (unchecked,) = [line for line in text.splitlines() if "not checked" in line]
     assert "CONTRAST_BY_TAG" in unchecked
     assert "PIXELS_UNREADABLE" not in unchecked  # the file was read
