@@ -9,7 +9,7 @@ import pandas as pd
 
 from components.ingest_dicom.inspect_series import inspect_series
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
-from components.prepare_vertebrae.levels import spine_levels
+from components.prepare_vertebrae.levels import spine_of
 from components.prepare_vertebrae.scoliosis import lateral_curve_deg
 from components.prepare_vertebrae.streamed_patient import StreamParams
 from components.prepare_vertebrae.streamed_series import LEVEL_FILE, streamed_series
@@ -92,7 +92,7 @@ def measure_patient(job: ImageJob, params: StreamParams) -> PatientFacts:
     read = streamed_series(made, made.image(), position_tolerance_mm=tolerance_mm)
     row = inspect_series(read.files, _PSEUDONYMS, params.ingest, volume=read.volume, has_levels=True)
     verdict = check_series(pd.DataFrame([asdict(row)]), params.validate)
-    levels = spine_levels(read.centres, params.prepare.levels, source=LEVEL_FILE)
+    levels = spine_of(read.labels, params.prepare.levels, source=LEVEL_FILE, volume=read.volume).levels
     rules = params.prepare.unmeasurable
     evidence = level_evidence(read.volume, levels, rules)
     refused = refused_levels(evidence, rules)
