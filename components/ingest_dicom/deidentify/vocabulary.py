@@ -28,22 +28,26 @@ VENEUS ARTERIAL ART ARTERIELL PORTAL PORTOVENOUS PV PVP NEPHROGRAPHIC NEPHRO PAR
 UROGRAM UROGRAPHY IVP DELAY DELAYS DELAYED LATE EARLY VNC VUE TNC VIRTUAL VIRTUALLY VIRT NAT MONO MONO+ MONOE
 MONOENERGETIC MONO-E VMI KEV DUAL ENERGY SPECTRAL IODINE CALCIUM SUPPRESSION SEGMENT SEGMENTS SEGMENTATION
 STRUCTURES CONTENT ROI LEVEL LEVELS LABEL LABELS MASK MANUAL AUTOMATIC ANATOMICAL STRUCTURE FIRST SECOND THIRD
-FOURTH FIFTH EXTERNAL
+FOURTH FIFTH EXTERNAL TIN FILTER FILTERED PHOTON COUNTING PHOTON-COUNTING PCCT PHANTOM PHANTOMS MAP MAPS DENSITY
+造影 増強 增强 增強 조영 非造影 単純 平扫 平掃 비조영
 """
 WORDS = frozenset(LIST.split())
 # a level (L1, T12, L1-L4, L1-4), an energy and a thickness with their units: nothing that a date could hide in
 PATTERNS = re.compile(
-    r"[CTLS]\d{1,2}(?:-[CTLS]?\d{1,2})?|\d{2,3}(?:KEV|KV|KVP)|\d(?:[.,]\d{1,2})?MM", re.ASCII
+    r"[CTLS]\d{1,2}(?:-[CTLS]?\d{1,2})?|(?:SN)?\d{2,3}(?:KEV|KV|KVP)|\d(?:[.,]\d{1,2})?MM", re.ASCII
 )
 SEPARATORS = re.compile(r"[\s_^\\,;:()\[\]<>*|]+")
-FINDINGS = {"virtual_non_contrast": "VNC", "monoenergetic": "MONOE"}
+FINDINGS = {
+    "virtual_non_contrast": "VNC", "monoenergetic": "MONOE", "tin_filtered": "TIN", "photon_counting": "PCCT",
+    "phantom": "PHANTOM", "derived": "IODINE MAP",
+}  # fmt: skip
 
 
 def clean_descriptor(text: str) -> str:
     """The words of `text` that are on the list, as they were written; what they say of contrast stays the same.
 
     A text of listed words alone is returned as it is ("vertebrae_L1"). Whether a description declares contrast, a
-    virtual non-contrast or a monoenergetic image is decided on the original and carried over by one word if the
+    virtual non-contrast, monoenergetic or other special image is decided on the original and carried over by one word if the
     words that said it went.
     """
     parts = [part for part in SEPARATORS.split(text) if part]
