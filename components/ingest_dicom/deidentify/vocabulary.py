@@ -47,8 +47,8 @@ def clean_descriptor(text: str) -> str:
     """The words of `text` that are on the list, as they were written; what they say of contrast stays the same.
 
     A text of listed words alone is returned as it is ("vertebrae_L1"). Whether a description declares contrast, a
-    virtual non-contrast, monoenergetic or other special image is decided on the original and carried over by one word if the
-    words that said it went.
+    virtual non-contrast, monoenergetic or other special image is decided on the original and carried over by one word
+    if the words that said it went.
     """
     parts = [part for part in SEPARATORS.split(text) if part]
     kept = [part for part in parts if part.upper() in WORDS or PATTERNS.fullmatch(part.upper())]
