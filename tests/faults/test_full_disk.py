@@ -68,7 +68,7 @@ def assert_refused_and_kept(step: Callable[[], None], out: Path, calls: list[str
 
 
 @pytest.mark.parametrize(
-    "writer", ["write_series_table", "write_others_table", "write_locations", "_write_manifest"]
+    "writer", ["write_series_table", "write_others_table", "write_locations", "write_manifest"]
 )
 def test_ingest(again: Batch, writer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = full_from(monkeypatch, INGEST, writer)
@@ -117,7 +117,7 @@ def test_prepare_while_the_store_is_finished(again: Batch, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    "name", ["refused.parquet", "statistics.parquet", "contact_sheet.png", "manifest.json"]
+    "name", ["refused.parquet", "flagged.parquet", "statistics.parquet", "contact_sheet.png", "manifest.json"]
 )
 def test_prepare_while_a_report_is_written(again: Batch, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
