@@ -41,8 +41,8 @@ def text(dataset: Dataset, keyword: str) -> str:
     return "\\".join(texts(dataset, keyword)).strip()
 
 
-def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
-    """The values as stripped text; () when missing."""
+def texts(dataset: Dataset, keyword: str, *, most: int | None = CHARACTERS_MAX) -> tuple[str, ...]:
+    """The values as stripped text; () when missing; no more than `most` characters, nor values."""
     value: object | None = _plain(dataset, keyword)
     if value is None:
         value = _converted(dataset, keyword)
@@ -52,11 +52,11 @@ def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
         return ()
     if isinstance(value, str):
         if "\\" not in value:
-            return (" ".join(value[:CHARACTERS_MAX].replace("\0", " ").split()),)
-        items: list[object] = list(value[:CHARACTERS_MAX].split("\\"))
+            return (" ".join(value[:most].replace("\0", " ").split()),)
+        items: list[object] = list(value[:most].split("\\"))
     else:
-        items = list(value[:CHARACTERS_MAX]) if isinstance(value, MultiValue | list | tuple) else [value]
-    return tuple(" ".join(str(item)[:CHARACTERS_MAX].replace("\0", " ").split()) for item in items)
+        items = list(value[:most]) if isinstance(value, MultiValue | list | tuple) else [value]
+    return tuple(" ".join(str(item)[:most].replace("\0", " ").split()) for item in items)
 
 
 def number(dataset: Dataset, keyword: str) -> float:
@@ -67,7 +67,7 @@ def number(dataset: Dataset, keyword: str) -> float:
 
 def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
     """The values as numbers, NaN where one is malformed; () when missing."""
-    return tuple(_to_float(part) for part in texts(dataset, keyword))
+    return tuple(_to_float(part) for part in texts(dataset, keyword, most=None))
 
 
 def vector(dataset: Dataset, keyword: str, length: int) -> tuple[float, ...] | None:

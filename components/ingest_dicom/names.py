@@ -13,11 +13,12 @@ from pydicom.errors import InvalidDicomError
 from components.ingest_dicom.deidentify.identifying import Identifying
 from components.ingest_dicom.deidentify.vocabulary import clean_descriptor
 from components.ingest_dicom.elements import VALUE_ERRORS
+from components.ingest_dicom.guarded_file import SizeImplausibleError, open_guarded
 from components.ingest_dicom.series import CtSeries
 
 # text of the header that goes into the table as it stands there
 FREE_TEXTS = ("vendor", "model", "kernel", "modality", "photometric", "orientation", "transfer_syntax")
-UNREADABLE = (OSError, EOFError, InvalidDicomError, *VALUE_ERRORS)
+UNREADABLE = (OSError, EOFError, MemoryError, SizeImplausibleError, InvalidDicomError, *VALUE_ERRORS)
 
 
 def without_names(row: CtSeries, file: Path) -> CtSeries:
@@ -31,9 +32,9 @@ def without_names(row: CtSeries, file: Path) -> CtSeries:
     if not file.is_file():
         return row
     try:
-        with warnings.catch_warnings():
+        with open_guarded(file) as content, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            identifying = Identifying(pydicom.dcmread(file, stop_before_pixels=True))
+            identifying = Identifying(pydicom.dcmread(content, stop_before_pixels=True))
     except UNREADABLE:
         return row
     emptied: dict[str, Any] = {name: "" for name in FREE_TEXTS if identifying.found_in(getattr(row, name))}

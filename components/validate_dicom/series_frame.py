@@ -10,6 +10,8 @@ from components.ingest_dicom.series import CtSeries
 from components.validate_dicom.series_rules import ANSWERED_BY_EMPTY_TEXT, READER_CODES
 
 DERIVED_COLUMNS: tuple[str, ...] = ("coverage_mm", "read_codes_other", "darker_than_water")
+# a field of view of a spine this wide holds fat; a crop of one vertebra may hold bone and muscle alone
+FIELD_WITH_FAT_MM = 150.0
 SERIES_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(CtSeries))
 
 
@@ -33,8 +35,10 @@ def rule_frame(series: pd.DataFrame, *, declared: bool = True) -> pd.DataFrame:
     spacing = pd.to_numeric(frame["slice_spacing_mm"])
     frame["coverage_mm"] = spacing * (pd.to_numeric(frame["slice_count"]) - 1)
     low, high = pd.to_numeric(frame["hu_p01"]), pd.to_numeric(frame["hu_p99"])
+    side = pd.to_numeric(frame["pixel_spacing_mm"]) * frame[["rows", "columns"]].min(axis=1)
     grey = (low >= 0) & (high > low)  # a picture; an image of one single value is no picture of anything
-    frame["darker_than_water"] = (~grey).astype(object).where(low.notna() & high.notna(), None)
+    told = low.notna() & high.notna() & ((side >= FIELD_WITH_FAT_MM) | side.isna())
+    frame["darker_than_water"] = (~grey).astype(object).where(told, None)
     return frame
 
 

@@ -1,6 +1,7 @@
 """The real corpus as a table: for each series whether it is accepted, and if not with which codes.
 
-Read off the facts that the corpus' README and its SOURCE.txt files state (tilt, contrast, slices, vendor, age).
+What the program says today, looked over against the facts that the corpus' README and its SOURCE.txt files state (tilt,
+contrast, slices, vendor, age): a change here is to be explained.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SERIES: dict[str, dict[str, tuple[int, str]]] = {
     "ge_discovery_ls_lumbar": {"1-100.dcm": (99, "")},
     "ge_lightspeed_dicom_seg": {
         "01.dcm": (3, "TOO_FEW_SLICES LEVELS_MISSING"),
-        # legacy-converted: no KVP, and birth date equals study date
+        # a mask of 0 and 1 stored as legacy-converted CT: no KVP, and birth date equals study date
         "mf.dcm": (3, "KVP_MISSING TOO_FEW_SLICES LEVELS_MISSING AGE_UNDER_30"),
     },
     "ge_tilt_variable_spacing": {"01.dcm": (28, "GANTRY_TILT GEOMETRY_INCONSISTENT LEVELS_MISSING")},
@@ -110,7 +111,7 @@ NIFTI: dict[str, tuple[str, str | None, str | None, str]] = {
         "sub-ct_label-22_ct.nii.gz",
         "sub-ct_seg-vert_label-22_msk.nii.gz",
         "verse",
-        "LEVELS_TOO_FEW",
+        "VERTEBRA_CUT",
     ),
     # its label map numbers the parts of one vertebra, so it names no level
     "verse_l2_calibrated": ("sub-verse004_0000_vertebra_21_im.nii.gz", None, None, "LEVELS_MISSING"),

@@ -14,7 +14,7 @@ from components.ingest_dicom.nifti import read_nifti
 from components.ingest_dicom.read_volume import read_volume
 from components.ingest_dicom.scan import scan_folder
 from components.ingest_dicom.volume import Volume
-from components.prepare_vertebrae.body_centre import body_centre_lps_mm
+from components.prepare_vertebrae.body_centre import vertebral_body
 from components.prepare_vertebrae.level_file import read_levels
 from components.prepare_vertebrae.levels import VertebraLevel
 from components.prepare_vertebrae.params import PrepareParams
@@ -95,7 +95,9 @@ def test_a_single_vertebra_of_poor_or_of_calibrated_bone_holds_no_metal_or_cemen
     # crops of one vertebra: no neighbour tells where its discs are, so heights are not read
     folder = real_data(archive)
     volume, labelled = read_nifti(folder / image), read_nifti(folder / mask)
-    centre = body_centre_lps_mm(np.isin(labelled.hu, labels), labelled.affine, name="L3", source=mask)
+    centre = vertebral_body(
+        np.isin(labelled.hu, labels), labelled.affine, name="L3", source=mask
+    ).centre_lps_mm
     level = VertebraLevel("L3", centre, np.eye(3))
     (shown,) = level_evidence(volume, (level,), prepare.unmeasurable).values()
     assert (shown.metal_mm3, shown.cement_mm3) == (0, 0)

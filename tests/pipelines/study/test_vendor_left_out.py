@@ -142,7 +142,7 @@ def _twice(index: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (_twice, "one is in train and in validation"),
+        (_twice, "1 patients stand in two splits"),
         (
             lambda index: index.assign(tbs=index["tbs"].mask(_first_patient(index, "train"))),
             "column tbs: 4 values are not finite",
