@@ -82,6 +82,8 @@ def write_cohort(folder: Path, patients: int) -> Path:
         writer.writeheader()
         for number in range(patients):
             values = {f"bmd_l{level}_g_cm2": f"{0.7 + 0.03 * number:.3f}" for level in (1, 2, 3, 4)}
+            values |= {f"tbs_l{level}": f"{1.1 + 0.015 * number:.3f}" for level in (1, 2, 3, 4)}
+            values["tbs_l1_l4"] = f"{1.1 + 0.015 * number:.3f}"
             writer.writerow({**EXAM, **values, "bmd_l1_l4_g_cm2": f"{0.7 + 0.03 * number:.3f}",
                              "patient_id": f"{PATIENT_ID}-{number}"})  # fmt: skip
         writer.writerow({**EXAM, "patient_id": "", "device": NAME, "exam_date": NAME, "sex": NAME})
@@ -201,9 +203,9 @@ def test_the_copy_goes_through_the_pipeline_as_the_originals_do(cohort: Path, tm
 def test_no_byte_of_a_trained_and_judged_model_names_a_patient(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    cohort, home = write_cohort(tmp_path / "cohort", 24), tmp_path / "home"
+    cohort, home = write_cohort(tmp_path / "cohort", 28), tmp_path / "home"
     home.mkdir()
-    store = through_preparation(cohort, home, {"train": 8, "validation": 4, "calibration": 6, "test": 6})
+    store = through_preparation(cohort, home, {"train": 8, "validation": 4, "calibration": 10, "test": 6})
     uri = f"sqlite:///{home / 'mlflow.db'}"
     params = TrainParams(arch="resnet18", epochs=1, batch=16, threads=1, absent_vendor="warn")
     train(
