@@ -16,7 +16,7 @@ from pydicom.pixels import get_decoder
 from pydicom.tag import Tag
 from pydicom.uid import UID, AllTransferSyntaxes
 
-from components.ingest_dicom.headers import TAG_NAMES
+from components.ingest_dicom.header_tags import HEADER_TAGS
 from pipelines.conformance_probe import READ, storage_classes
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "conformance.md"
@@ -61,7 +61,7 @@ def attributes() -> list[str]:
     """Every attribute that is read from an image's header."""
     rows = [
         f"| {Tag(name).group:04X},{Tag(name).element:04X} | {dictionary_description(name)} | {dictionary_VR(name)} |"
-        for name in sorted(TAG_NAMES, key=Tag)
+        for name in HEADER_TAGS
     ]
     return ["| tag | attribute | VR |", "|---|---|---|", *rows]
 

@@ -9,7 +9,8 @@ import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from components.ingest_dicom.headers import ENHANCED_CT, OtherFile, read_header
+from components.ingest_dicom.headers import ENHANCED_CT, OtherFile
+from components.ingest_dicom.read_header import read_header
 
 # what a CT study holds, and what commonly lies beside one
 STORAGE_CLASSES = (

@@ -1,8 +1,7 @@
-"""Single header values, read tolerantly: what is malformed is missing, never guessed, never an exception."""
+"""The values of pydicom's data sets, as tolerantly read as `values` says."""
 
 from __future__ import annotations
 
-import math
 import struct
 from functools import cache
 
@@ -13,6 +12,8 @@ from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
+
+from components.ingest_dicom.values import CHARACTERS_MAX, TEXT_VRS, Values, one_line, split_text
 
 # What pydicom raises on values that contradict their VR (malformed numbers, lengths, character sets).
 VALUE_ERRORS = (
@@ -28,60 +29,54 @@ VALUE_ERRORS = (
     BytesLengthException,  # a binary number of a length that is no number's
     RecursionError,  # sequences in sequences without end
 )
-# An LO has 64 characters, an LT 10,240; nothing that is read here needs more than this.
-CHARACTERS_MAX = 1024
-UNSIGNED_SHORT_MAX = 65535
-NAN = math.nan
 ESCAPE = b"\x1b"
-TEXT_VRS = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "SH", "ST", "TM", "UI", "UT"))
+
+
+class DataSetValues(Values):
+    """The values of a data set of pydicom's."""
+
+    __slots__ = ("_dataset",)
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def texts(self, keyword: str, *, most: int | None = CHARACTERS_MAX) -> tuple[str, ...]:
+        """See `Values.texts`."""
+        plain = _plain(self._dataset, keyword)
+        if plain is not None:
+            return split_text(plain, most)
+        value = _converted(self._dataset, keyword)
+        if value is None or value == "":
+            return ()
+        if isinstance(
+            value, bytes | Sequence
+        ):  # a VR that holds no text: what pydicom shows of it is no value
+            return ()
+        if isinstance(value, str):
+            items: list[object] = list(value[:most].split("\\")) if "\\" in value else [value]
+        else:
+            items = list(value[:most]) if isinstance(value, MultiValue | list | tuple) else [value]
+        return tuple(one_line(str(item)[:most]) for item in items)
 
 
 def text(dataset: Dataset, keyword: str) -> str:
-    """The value as one stripped line; several values joined with a backslash; "" when missing."""
-    return "\\".join(texts(dataset, keyword)).strip()
+    """See `Values.text`."""
+    return DataSetValues(dataset).text(keyword)
 
 
 def texts(dataset: Dataset, keyword: str, *, most: int | None = CHARACTERS_MAX) -> tuple[str, ...]:
-    """The values as stripped text; () when missing; no more than `most` characters, nor values."""
-    value: object | None = _plain(dataset, keyword)
-    if value is None:
-        value = _converted(dataset, keyword)
-    if value is None or value == "":
-        return ()
-    if isinstance(value, bytes | Sequence):  # a VR that holds no text: what pydicom shows of it is no value
-        return ()
-    if isinstance(value, str):
-        if "\\" not in value:
-            return (" ".join(value[:most].replace("\0", " ").split()),)
-        items: list[object] = list(value[:most].split("\\"))
-    else:
-        items = list(value[:most]) if isinstance(value, MultiValue | list | tuple) else [value]
-    return tuple(" ".join(str(item)[:most].replace("\0", " ").split()) for item in items)
+    """See `Values.texts`."""
+    return DataSetValues(dataset).texts(keyword, most=most)
 
 
 def number(dataset: Dataset, keyword: str) -> float:
-    """The first value as a finite number; NaN when missing or malformed."""
-    values = numbers(dataset, keyword)
-    return values[0] if values else NAN
+    """See `Values.number`."""
+    return DataSetValues(dataset).number(keyword)
 
 
 def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
-    """The values as numbers, NaN where one is malformed; () when missing."""
-    return tuple(_to_float(part) for part in texts(dataset, keyword, most=None))
-
-
-def vector(dataset: Dataset, keyword: str, length: int) -> tuple[float, ...] | None:
-    """Exactly `length` finite numbers, else None."""
-    values = numbers(dataset, keyword)
-    if len(values) != length or not all(math.isfinite(value) for value in values):
-        return None
-    return values
-
-
-def integer(dataset: Dataset, keyword: str) -> int:
-    """The value as an unsigned short (VR US), 0 when missing or malformed."""
-    value = number(dataset, keyword)
-    return int(value) if 0 <= value <= UNSIGNED_SHORT_MAX else 0
+    """See `Values.numbers`."""
+    return DataSetValues(dataset).numbers(keyword)
 
 
 def _plain(dataset: Dataset, keyword: str) -> str | None:
@@ -97,7 +92,7 @@ def _plain(dataset: Dataset, keyword: str) -> str | None:
         return None
     if not element.value.isascii() or ESCAPE in element.value:  # ISO 2022 writes other alphabets in 7 bits
         return None
-    return element.value.decode("ascii").strip(" \0")
+    return element.value.decode("ascii")
 
 
 def _converted(dataset: Dataset, keyword: str) -> object | None:
@@ -114,11 +109,3 @@ def _converted(dataset: Dataset, keyword: str) -> object | None:
 @cache
 def _tag(keyword: str) -> BaseTag:
     return Tag(keyword)
-
-
-def _to_float(part: str) -> float:
-    try:
-        value = float(part)
-    except ValueError:
-        return NAN
-    return value if math.isfinite(value) else NAN

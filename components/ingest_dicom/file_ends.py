@@ -6,24 +6,23 @@ import os
 import struct
 from typing import BinaryIO
 
-from pydicom.dataset import FileDataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
-
+IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
 PIXEL_GROUP = 0x7FE0
 ITEM, SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 UNDEFINED = 0xFFFFFFFF
 
 
-def ends_early(file: BinaryIO, dataset: FileDataset) -> bool:
+def ends_early(file: BinaryIO, transfer_syntax_uid: str | None) -> bool:
     """Whether the file breaks off before the end of its pixel data (or has none where an image needs it).
 
     `file` stands where `pydicom.dcmread(stop_before_pixels=True)` left it: at the pixel element.
     A deflated file cannot be judged without inflating it; zlib refuses a broken one when it is read.
     """
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if syntax == DeflatedExplicitVRLittleEndian:
+    if transfer_syntax_uid == DEFLATED:
         return False
-    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    order = ">" if transfer_syntax_uid == EXPLICIT_VR_BIG_ENDIAN else "<"
     size = os.fstat(file.fileno()).st_size
     start = file.read(12)
     if len(start) < 12:
@@ -31,7 +30,7 @@ def ends_early(file: BinaryIO, dataset: FileDataset) -> bool:
     group, _ = struct.unpack(order + "HH", start[:4])
     if group != PIXEL_GROUP:
         return False
-    if syntax == ImplicitVRLittleEndian:
+    if transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN:
         length = struct.unpack("<L", start[4:8])[0]
         file.seek(-4, os.SEEK_CUR)
     else:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pydicom.uid import HTJ2K, JPEG2000, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
-
-ALWAYS_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit)
-# These carry streams with and without loss (DICOM PS3.5 8.2.3, 8.2.4 and 8.2.14); only the tag can tell.
-MAY_BE_LOSSY = (JPEG2000, JPEGLSNearLossless, HTJ2K)
+# JPEG baseline and extended
+ALWAYS_LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
+# These carry streams with and without loss (DICOM PS3.5 8.2.3, 8.2.4 and 8.2.14); only the tag can tell:
+# JPEG-LS near lossless, JPEG 2000, HTJ2K.
+MAY_BE_LOSSY = ("1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203")
 
 
 def is_lossy(transfer_syntax_uid: str, declared: str) -> bool:

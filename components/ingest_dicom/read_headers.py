@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 
-from components.ingest_dicom.headers import Header, OtherFile, read_header
+from components.ingest_dicom.headers import Header, OtherFile
+from components.ingest_dicom.read_header import read_header
 
-# below this many files (about a second) a helper has hardly started when all is read
+# below this many files (0.2 s) a helper has hardly started when all is read
 HELPERS_FROM = 2000
 CHUNK = 50
 # chunks that wait at a helper while this process reads one of its own
@@ -55,8 +56,7 @@ def read_headers(
             if pending:
                 index = pending.pop()
                 done[index] = [read_header(path) for path in chunks[index]]
-            waiting = [helper for helper in helpers if helper.given]
-            done.update(_results(waiting, pending, block=not pending))
+            done.update(_results([helper for helper in helpers if helper.alive], pending))
             if progress is not None:
                 progress(sum(map(len, done.values())), len(paths))
     finally:
@@ -69,24 +69,34 @@ def read_headers(
 class _Helper:
     """A process that reads the chunks it is given, in order."""
 
-    process: SpawnProcess
+    process: subprocess.Popen[bytes]
     connection: Connection
     given: deque[int] = field(default_factory=deque)
+    ready: bool = False  # before it is, what it was given would wait for a busy machine to start it
     alive: bool = True
 
     @classmethod
     def start(cls) -> _Helper:
-        # spawn: forking a process that runs threads (torch, gRPC) can deadlock
-        context = multiprocessing.get_context("spawn")
-        here, there = context.Pipe()
-        process = context.Process(target=_serve, args=(there,), daemon=True)
-        process.start()
+        # A bare Python: forking a process that runs threads (torch, gRPC) can deadlock, and what multiprocessing
+        # spawns first imports all that this process began with. Its own group: an interrupt is this process' to hear.
+        # What goes wrong in it is read here again, and said here.
+        here, there = Pipe()
+        start = f"from {__name__} import serve; serve({there.fileno()})"
+        places = os.pathsep.join(place or os.curdir for place in sys.path)
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", start],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[there.fileno()],
+            process_group=0,
+            env={**os.environ, "PYTHONPATH": places},
+        )
         there.close()
         return cls(process, here)
 
     def fill(self, pending: deque[int], chunks: Sequence[Sequence[Path]]) -> None:
         """Give it chunks from the front, as far as it may have them."""
-        while self.alive and pending and len(self.given) < AHEAD:
+        while self.ready and self.alive and pending and len(self.given) < AHEAD:
             index = pending.popleft()
             self.given.append(index)
             try:
@@ -101,26 +111,33 @@ class _Helper:
         self.given.clear()
 
     def end(self) -> None:
-        self.connection.close()  # ends its loop
-        self.process.join(5)
-        if self.process.is_alive():
-            self.process.kill()
+        self.connection.close()
+        self.process.kill()  # it only reads, and nobody waits for what it may still read
+        self.process.wait()
 
 
-def _results(helpers: list[_Helper], pending: deque[int], *, block: bool) -> Iterator[tuple[int, _Read]]:
+def _results(helpers: list[_Helper], pending: deque[int]) -> Iterator[tuple[int, _Read]]:
     """Chunks that helpers have read by now; waits for one when there is nothing else to do."""
-    ready = wait([helper.connection for helper in helpers], None if block else 0) if helpers else []
+    waited = not pending and any(helper.given for helper in helpers)
+    heard = wait([helper.connection for helper in helpers], None if waited else 0) if helpers else []
     for helper in helpers:
-        if helper.connection in ready:
+        if helper.connection in heard:
             try:
-                read: _Read = helper.connection.recv()
-                yield helper.given.popleft(), read
+                read: _Read | None = helper.connection.recv()
             except (EOFError, OSError):
                 helper.lost(pending)
+                continue
+            if read is None:
+                helper.ready = True
+            else:
+                yield helper.given.popleft(), read
 
 
-def _serve(connection: Connection) -> None:
-    with suppress(EOFError, OSError, KeyboardInterrupt):
+def serve(descriptor: int) -> None:
+    """In a helper: answer lists of paths with their headers, until the other end is closed."""
+    connection = Connection(descriptor)
+    with suppress(EOFError, OSError):
+        connection.send(None)  # ready
         while True:
             paths = connection.recv()
             connection.send([read_header(Path(path)) for path in paths])

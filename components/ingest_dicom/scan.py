@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from components.ingest_dicom.dicomdir import KIND as DICOMDIR_KIND
 from components.ingest_dicom.dicomdir import missing_files, spelled
-from components.ingest_dicom.headers import Header, OtherFile, read_header
+from components.ingest_dicom.headers import Header, OtherFile
+from components.ingest_dicom.read_header import read_header
 from components.ingest_dicom.read_headers import read_headers
 from models.refusal import Code, refuse
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from components.ingest_dicom.geometry import stack_geometry
-from components.ingest_dicom.headers import header_of
+from components.ingest_dicom.pydicom_header import header_of_data_set
 from components.ingest_dicom.scan import SeriesFiles
 from components.ingest_dicom.volume import AIR_HU, Volume
 from components.prepare_vertebrae.dicom_seg import stacked_mask
@@ -79,7 +79,7 @@ def streamed_headers(made: Declared, image: CtImage) -> SeriesFiles:
     """
     one = CtImage(image.hu[:1], image.affine, image.labels[:1], image.offset_mm)
     (dataset,) = series_datasets(made.patient, made.header, made.acquisition, one)
-    header = header_of(Path(), dataset, truncated=False)
+    header = header_of_data_set(Path(), dataset, truncated=False)
     files = []
     for number, k in enumerate(reversed(range(len(image.hu))), start=1):
         place = image.affine @ np.array([k, 0, 0, 1.0])

@@ -24,7 +24,8 @@ from time import perf_counter
 
 import pydicom
 
-from components.ingest_dicom.headers import TAG_NAMES, Header
+from components.ingest_dicom.header_tags import HEADER_TAGS
+from components.ingest_dicom.headers import Header
 from components.ingest_dicom.read_headers import read_headers
 from components.train_resnet50.arguments import positive
 from models.errors import InputError, OsteoGateError
@@ -127,7 +128,7 @@ def _require(read: list[object]) -> None:
 
 def _dcmdump(paths: list[Path]) -> None:
     """The same elements, searched for and printed; dcmdump reads a header up to the pixel data as we do."""
-    wanted = [word for name in TAG_NAMES for word in ("+P", name)]
+    wanted = [word for name in HEADER_TAGS for word in ("+P", name)]
     for start in range(0, len(paths), BATCH):
         subprocess.run(
             ["dcmdump", "--quiet", *wanted, *map(str, paths[start : start + BATCH])],

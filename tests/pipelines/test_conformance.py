@@ -10,8 +10,9 @@ import pydicom
 import pytest
 from pydicom.uid import UID
 
-from components.ingest_dicom.headers import Header, read_header
+from components.ingest_dicom.headers import Header
 from components.ingest_dicom.pixels import read_hu
+from components.ingest_dicom.read_header import read_header
 from models.refusal import Code, RefusedError
 from pipelines.conformance import PAGE, PART, TABLES, decoders_of, with_tables
 from pipelines.conformance_probe import READ, storage_classes

@@ -11,12 +11,13 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from components.ingest_dicom.aorta import aortic_lumen_hu
-from components.ingest_dicom.headers import Header, read_header
+from components.ingest_dicom.headers import Header
 from components.ingest_dicom.inspect_series import inspect_series
 from components.ingest_dicom.nifti import read_nifti
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pixels import read_hu
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
+from components.ingest_dicom.read_header import read_header
 from components.ingest_dicom.read_volume import read_volume
 from components.ingest_dicom.scan import scan_folder
 from components.ingest_dicom.series import CtSeries

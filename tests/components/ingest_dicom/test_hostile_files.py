@@ -21,12 +21,13 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELos
 from components.ingest_dicom.codestream import StreamSize, stream_size
 from components.ingest_dicom.contrast_words import contrast_words
 from components.ingest_dicom.guarded_file import open_guarded
-from components.ingest_dicom.headers import Header, OtherFile, read_header
+from components.ingest_dicom.headers import Header, OtherFile
 from components.ingest_dicom.inspect_series import inspect_series
 from components.ingest_dicom.level_files import find_level_file
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pixels import read_hu
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
+from components.ingest_dicom.read_header import read_header
 from components.ingest_dicom.run import run
 from components.ingest_dicom.scan import scan_folder
 from components.ingest_dicom.series import CtSeries

@@ -10,10 +10,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless
 
-from components.ingest_dicom.headers import Header, read_header
+from components.ingest_dicom.headers import Header
 from components.ingest_dicom.inspect_series import inspect_series
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
+from components.ingest_dicom.read_header import read_header
 from components.ingest_dicom.read_volume import read_volume
 from components.ingest_dicom.scan import scan_folder
 from components.ingest_dicom.series import CtSeries

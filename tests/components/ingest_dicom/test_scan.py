@@ -11,7 +11,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from components.ingest_dicom.headers import Header, OtherFile, read_header
+from components.ingest_dicom.headers import Header, OtherFile
+from components.ingest_dicom.read_header import read_header
 from components.ingest_dicom.read_volume import read_volume
 from components.ingest_dicom.scan import scan_folder, series_from_paths
 from models.refusal import Code, RefusedError
