@@ -57,8 +57,9 @@ class Locations:
 
 
 def write_locations(locations: Locations, path: Path) -> None:
-    """Write as JSON, readable by its owner only, beside and renamed in."""
-    document = {"schema_version": SCHEMA_VERSION, **asdict(locations)}
+    """Write as JSON by series and file, readable by its owner only, beside and renamed in."""
+    ordered = Locations(dict(sorted(locations.series.items())), dict(sorted(locations.others.items())))
+    document = {"schema_version": SCHEMA_VERSION, **asdict(ordered)}
     partial = path.with_name(f".{path.name}.partial")
     partial.touch(mode=0o600)
     partial.write_text(json.dumps(document, indent=1), encoding="utf-8")

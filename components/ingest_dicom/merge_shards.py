@@ -17,15 +17,14 @@ from components.ingest_dicom.locations import (
     read_locations,
     write_locations,
 )
-from components.ingest_dicom.run import IngestSummary, write_manifest
+from components.ingest_dicom.run import IngestSummary, write_manifest, write_tables
 from components.ingest_dicom.series import CtSeries
 from components.ingest_dicom.series_table import (
     OtherRow,
     read_others_table,
     read_series_table,
-    write_others_table,
-    write_series_table,
 )
+from components.ingest_dicom.whole_intake import MANIFEST, make_intake_folder, whole_intake
 from models.errors import InputError
 
 
@@ -36,25 +35,30 @@ class ShardsDoNotFitError(InputError):
 def merge_intakes(
     parts: Sequence[Path], identities: Sequence[Path], out: Path, identity: Path
 ) -> IngestSummary:
-    """Tables, counts and locations of all parts, rows by patient and series.
+    """Tables, counts and locations of all parts: what one ingest of the whole would have written, byte for byte.
 
     Parameters
     ----------
     parts, identities
-        For each part the folder of its tables and that of its locations.json.
+        For each part the folder of its tables and that of its locations.json, in any order.
 
     Raises
     ------
     ShardsDoNotFitError
-        A series, or a file, is in two parts, or the tables do not hold what the counts say.
+        A part is missing, or there twice; a series or a file is in two; or the tables or the locations do not hold what
+        the counts say.
     SeriesTableError, LocationsError
-        A part is missing or damaged.
+        A part is damaged.
+    IntakeWriteError
+        Disk full and the like; an earlier intake stays.
     """
     if not parts:
         raise ShardsDoNotFitError("no shard to merge; name at least one")
+    manifests = [_manifest(part) for part in parts]
+    _refuse_gaps(manifests)
     series = _joined([read_series_table(part / "series.parquet") for part in parts], "series", "series")
     others = _joined([read_others_table(part / "others.parquet") for part in parts], "file", "file")
-    summary = _summed([_manifest(part) for part in parts])
+    summary = _summed(manifests)
     if (len(series), len(others)) != (summary.series_count, summary.other_count):
         raise ShardsDoNotFitError(
             f"shards count {summary.series_count} series and {summary.other_count} other files, and list "
@@ -66,29 +70,43 @@ def merge_intakes(
         located = read_locations(folder)
         places |= located.series
         paths |= located.others
-    out.mkdir(parents=True, exist_ok=True)
-    identity.mkdir(parents=True, exist_ok=True)
-    records: list[Any] = series.sort_values(["patient", "series"]).to_dict("records")
-    write_series_table([CtSeries(**row) for row in records], out / "series.parquet")
-    rows: list[Any] = others.sort_values(["patient", "file"]).to_dict("records")
-    write_others_table([OtherRow(**row) for row in rows], out / "others.parquet")
-    write_locations(Locations(places, paths), identity / FILE_NAME)
-    write_manifest(summary, out / "manifest.json")
+    if (set(places), set(paths)) != (set(series["series"]), set(others["file"])):
+        raise ShardsDoNotFitError("locations.json of the shards are not of their tables; ingest again")
+    make_intake_folder(out)
+    records: list[Any] = series.to_dict("records")
+    rows: list[Any] = others.to_dict("records")
+    with whole_intake(out, identity) as (tables, places_folder):
+        write_tables([CtSeries(**row) for row in records], [OtherRow(**row) for row in rows], tables)
+        write_locations(Locations(places, paths), places_folder / FILE_NAME)
+        write_manifest(summary, tables / MANIFEST)
     return summary
 
 
-def _joined(tables: list[pd.DataFrame], key: str, what: str) -> pd.DataFrame:
-    table = pd.concat(tables, ignore_index=True)
-    twice = int(table[key].duplicated().sum())
-    if twice:
+def _refuse_gaps(manifests: list[dict[str, object]]) -> None:
+    """Every part of one division into shards, once."""
+    shards = [manifest.get("shard") for manifest in manifests]
+    numbered = [(shard["number"], shard["of"]) for shard in shards if isinstance(shard, dict)]
+    wanted = [(number, len(manifests)) for number in range(len(manifests))]
+    if sorted(numbered) != wanted:
+        found = ", ".join(f"{number}-of-{of}" for number, of in sorted(numbered)) or "none"
         raise ShardsDoNotFitError(
-            f"{twice} of {len(table)} {what} rows are in two shards; merge each shard once"
+            f"{len(manifests)} intakes to merge are shards {found}; every shard of one division is needed once"
         )
-    return table
+
+
+def _joined(tables: list[pd.DataFrame], key: str, what: str) -> pd.DataFrame:
+    """All rows; within a shard two may share a key (copies of a series without UIDs), over shards none."""
+    seen: set[str] = set()
+    for table in tables:
+        twice = seen & set(table[key])
+        if twice:
+            raise ShardsDoNotFitError(f"{len(twice)} {what} rows are in two shards; merge each shard once")
+        seen |= set(table[key])
+    return pd.concat(tables, ignore_index=True)
 
 
 def _manifest(part: Path) -> dict[str, object]:
-    path = part / "manifest.json"
+    path = part / MANIFEST
     try:
         document: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -17,6 +17,7 @@ from components.ingest_dicom.parallel import inspect_all
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.scan import Progress, ScanResult, SeriesFiles, scan_folder
+from components.ingest_dicom.series import CtSeries
 from components.ingest_dicom.series_table import OtherRow, write_others_table, write_series_table
 from components.ingest_dicom.shards import Shard
 from components.ingest_dicom.whole_intake import MANIFEST, make_intake_folder, whole_intake
@@ -68,7 +69,8 @@ def run(
     progress
         Called with (series read, series).
     shard
-        Only this part of the patients; `merge_shards.merge_intakes` puts the parts together.
+        Only this part of the patients; `merge_shards.merge_intakes` puts the parts together, byte for byte what one
+        ingest of all writes.
 
     Raises
     ------
@@ -93,12 +95,9 @@ def run(
     others = {_file_hash(root, other, pseudonymiser): _relative(root, other.path) for other in scan.others}
     located = {row.series: place for row, place in zip(rows, places, strict=True)}
     with whole_intake(out, identity or out) as (tables, places_folder):
-        write_series_table(rows, tables / "series.parquet")
-        write_others_table(
-            [_other_row(root, other, pseudonymiser) for other in scan.others], tables / "others.parquet"
-        )
+        write_tables(rows, [_other_row(root, other, pseudonymiser) for other in scan.others], tables)
         write_locations(Locations(series=located, others=others), places_folder / FILE_NAME)
-        write_manifest(summary, tables / MANIFEST)
+        write_manifest(summary, tables / MANIFEST, shard)
     log.info("ingested", **summary.counts)
     return summary
 
@@ -158,9 +157,17 @@ def _summary(scan: ScanResult, patients: int, started: float) -> IngestSummary:
     )
 
 
-def write_manifest(summary: IngestSummary, path: Path) -> None:
-    """The counts as JSON, beside and renamed in."""
+def write_tables(series: list[CtSeries], others: list[OtherRow], folder: Path) -> None:
+    """Both tables, by patient: the order of files and shards means nothing."""
+    write_series_table(sorted(series, key=lambda row: (row.patient, row.series)), folder / "series.parquet")
+    write_others_table(sorted(others, key=lambda row: (row.patient, row.file)), folder / "others.parquet")
+
+
+def write_manifest(summary: IngestSummary, path: Path, shard: Shard | None = None) -> None:
+    """The counts as JSON, and which part of the whole they are of; beside and renamed in."""
     partial = path.with_name(f".{path.name}.partial")
     document = {"schema_version": SCHEMA_VERSION, **asdict(summary)}
+    if shard is not None:
+        document["shard"] = asdict(shard)
     partial.write_text(json.dumps(document, indent=2), encoding="utf-8")
     partial.replace(path)

@@ -34,6 +34,17 @@ class Shard:
                 f"shard {self.number} of {self.of}: 0 to {max(self.of - 1, 0)} is accepted, of at least 1"
             )
 
+    def __str__(self) -> str:
+        return f"{self.number}-of-{self.of}"
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """The part that `str` named; ParameterError for another text."""
+        number, _, of = text.partition("-of-")
+        if not (number.isdecimal() and of.isdecimal()):
+            raise ParameterError(f"shard {text!r}: a text such as 0-of-8 is accepted")
+        return cls(int(number), int(of))
+
     def holds(self, patient: str) -> bool:
         """Whether a patient (keyed hash), or whatever else stands for one, is in this part."""
         digest = hashlib.sha256(f"shard:{patient}".encode()).digest()
