@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -80,10 +81,24 @@ class Step:
         parameter or source line runs the step again.
     outputs
         Output name to path; recorded, and `step.json` is left in the first folder.
+    shard
+        "3-of-8" where this is that part of the step, which keeps a record of its own.
+    parts
+        Outputs of the shards that this puts together; their time and memory are recorded as the step's.
     """
 
-    def __init__(self, name: str, spec: str, outputs: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        spec: str,
+        outputs: dict[str, str] | None = None,
+        *,
+        shard: str = "",
+        parts: Sequence[Path] = (),
+    ) -> None:
         self.name = name
+        self.label = f"{name}.{shard}" if shard else name
+        self.parts = parts
         self.spec: dict[str, Any] = json.loads(spec)
         self.outputs = {key: Path(value) for key, value in (outputs or {}).items()}
         named = os.environ.get(RECORDS_VARIABLE)
@@ -103,7 +118,7 @@ class Step:
         if self.records is None or (done < total and now - self._last_progress < 0.2):
             return
         self._last_progress = now
-        _write_json(self.records / f"{self.name}.progress", {"done": done, "total": total, "text": text})
+        _write_json(self.records / f"{self.label}.progress", {"done": done, "total": total, "text": text})
 
     def note(self, **facts: object) -> None:
         """Facts for the run's manifest."""
@@ -127,10 +142,10 @@ class Step:
         elif isinstance(error, KeyboardInterrupt):
             line, code = "interrupted", 130
         else:
-            line, code = f"internal error in step {self.name}: {type(error).__name__}: {error}", 1
-            log.error("step failed", step=self.name, exc_info=(kind, error, trace))
+            line, code = f"internal error in step {self.label}: {type(error).__name__}: {error}", 1
+            log.error("step failed", step=self.label, exc_info=(kind, error, trace))
         self._record({"state": "failed", "error": line, "exit_code": code})
-        print(f"{self.name}: {line}", file=sys.stderr)  # noqa: T201 - the container's log
+        print(f"{self.label}: {line}", file=sys.stderr)  # noqa: T201 - the container's log
         sys.exit(code)
 
     def _record(self, state: dict[str, Any]) -> None:
@@ -148,12 +163,24 @@ class Step:
             "notes": self.notes,
             **state,
         }
+        if self.parts:
+            record["shards"] = _of_shards(self.parts)
         if self.records is not None:
             self.records.mkdir(parents=True, exist_ok=True)
-            _write_json(self.records / f"{self.name}.json", record)
+            _write_json(self.records / f"{self.label}.json", record)
         first = next(iter(self.outputs.values()), None)
         if state["state"] == "done" and first is not None and first.is_dir():
             _write_json(first / STEP_FILE, record)
+
+
+def _of_shards(parts: Sequence[Path]) -> dict[str, float]:
+    """What the shards took, as they recorded it: seconds of all, memory of the largest."""
+    found = [json.loads((part / STEP_FILE).read_text()) for part in parts if (part / STEP_FILE).is_file()]
+    return {
+        "count": len(parts),
+        "seconds": round(sum(float(record["seconds"]) for record in found), 2),
+        "peak_memory_mb": max((int(record["peak_memory_mb"]) for record in found), default=0),
+    }
 
 
 def _write_json(path: Path, document: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import yaml
 from components.step import Site
 from models.params import Section, parse_section, read_params_file
 from pipelines.params import gate_policy, read_params
+from pipelines.shard_params import PipelineParams
 from pipelines.steps import step_specs
 
 TRAINING = "exec-train-resnet50"
@@ -68,7 +69,7 @@ def compile_pipeline(
     """
     from kfp import compiler
 
-    from pipelines.retraining import retraining
+    from pipelines.retraining import retraining_pipeline
 
     cluster = parse_section(str(site_file), read_params_file(site_file), ClusterSite)
     params = read_params(params_file, profile)
@@ -79,9 +80,11 @@ def compile_pipeline(
         **step_specs(root, params),
         "volume_claim": cluster.volume_claim,
     }
+    division = PipelineParams(**params["pipeline"])
+    pipeline = retraining_pipeline(division.shards, division)
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "pipeline.yaml"
-        compiler.Compiler().compile(retraining, str(plain), pipeline_parameters=arguments)
+        compiler.Compiler().compile(pipeline, str(plain), pipeline_parameters=arguments)
         documents = list(yaml.safe_load_all(plain.read_text()))
     for name, executor in documents[0]["deploymentSpec"]["executors"].items():
         gpu = name == TRAINING

@@ -1,7 +1,8 @@
 """Runs a pipeline with kfp.local in subprocesses; started by `carry_out` as a process of its own.
 
-Usage: python -m pipelines.kfp_local PLAN.json, where the file holds `pipeline` (a name in `PIPELINES`),
-`pipeline_root`, `cache` (bool) and the pipeline's `arguments`.
+Usage: python -m pipelines.kfp_local PLAN.json, where the file holds `pipeline` (`retraining` or `deployment`),
+`pipeline_root`, `cache` (bool), the pipeline's `arguments` and, for retraining, `division` (section `pipeline` of
+params.yaml).
 """
 
 from __future__ import annotations
@@ -15,13 +16,22 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 from kfp import local
 
 from pipelines.deployment import deployment
-from pipelines.retraining import retraining
+from pipelines.retraining import retraining_pipeline
+from pipelines.shard_params import PipelineParams
 
-PIPELINES = {"retraining": retraining, "deployment": deployment}
+
+def pipeline_of(plan: dict[str, Any]) -> Any:
+    """`deployment`, or `retraining` in as many shards as its plan says for this machine."""
+    if plan["pipeline"] == "deployment":
+        return deployment
+    params = PipelineParams(**plan["division"])
+    # a refusal would only be said again: what stood is taken up by the next run
+    return retraining_pipeline(params.shards_here, params.model_copy(update={"shard_retries": 0}))
 
 
 def _end_with_parent(parent: int) -> None:
@@ -46,7 +56,7 @@ def main() -> None:
         cache_root=str(root / "cache"),
     )
     try:
-        PIPELINES[plan["pipeline"]](**plan["arguments"])
+        pipeline_of(plan)(**plan["arguments"])
     except RuntimeError as error:
         logging.error("%s", error)
         sys.exit(1)

@@ -151,6 +151,7 @@ def _run_in(
                 "pipeline": "retraining",
                 "pipeline_root": str(workspace.home / "kfp"),
                 "cache": not options.fresh,
+                "division": params["pipeline"],
                 "profile": options.profile or "",
                 "arguments": arguments,
             },

@@ -19,6 +19,7 @@ from models.errors import ParameterError
 from models.params import PROFILES, Section, parse_section, read_params_file
 from monitoring.params import MonitorParams
 from pipelines.retention.params import RetentionParams
+from pipelines.shard_params import PipelineParams
 from pipelines.study.params import StudyParams
 
 SECTIONS: dict[str, type[Section]] = {
@@ -33,6 +34,7 @@ SECTIONS: dict[str, type[Section]] = {
     "gate": GateParams,
     "deploy": DeployParams,
     "monitor": MonitorParams,
+    "pipeline": PipelineParams,
     "retention": RetentionParams,
     "study": StudyParams,
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from components.ingest_dicom.shards import Shard
 from components.step import STEP_FILE
 from pipelines.steps import STEPS, StepInfo
 
@@ -44,15 +45,30 @@ class StepRecord:
 def read_records(records: Path, run_log: Path, cache_root: Path) -> dict[str, StepRecord]:
     """Records of every step, in pipeline order."""
     hits = dict(CACHE_HIT.findall(run_log.read_text(errors="replace"))) if run_log.is_file() else {}
-    return {step.name: _read_one(step, records, hits.get(step.task), cache_root) for step in STEPS}
+    return {
+        step.name: _read_one(step, records, hits.get(step.task) or hits.get(step.merge_task), cache_root)
+        for step in STEPS
+    }
 
 
 def _read_one(step: StepInfo, records: Path, hit: str | None, cache_root: Path) -> StepRecord:
     if hit is not None:
         return _reused(step, hit, cache_root)
+    shards = of_shards(step.name, records)
     document = _json(records / f"{step.name}.json")
     if document is None:
-        return StepRecord(step.name, "waiting")
+        return shards or StepRecord(step.name, "waiting")
+    record = _recorded(step, document, records)
+    if shards is None:
+        return record
+    return replace(
+        record,
+        seconds=None if record.seconds is None else round(record.seconds + (shards.seconds or 0.0), 2),
+        peak_memory_mb=max(record.peak_memory_mb or 0, shards.peak_memory_mb or 0),
+    )
+
+
+def _recorded(step: StepInfo, document: dict[str, Any], records: Path) -> StepRecord:
     output = document["outputs"].get(step.output)
     return StepRecord(
         step.name,
@@ -74,9 +90,44 @@ def _reused(step: StepInfo, key: str, cache_root: Path) -> StepRecord:
     return StepRecord(
         step.name,
         "reused",
-        seconds_when_made=made["seconds"] if made else None,
+        seconds_when_made=made["seconds"] + made.get("shards", {}).get("seconds", 0) if made else None,
         output=Path(uri) if uri else None,
         notes=made["notes"] if made else {},
+    )
+
+
+def of_shards(name: str, records: Path) -> StepRecord | None:
+    """A step by the records of its shards in this run, before they are merged; None when it is not done in shards.
+
+    One that failed makes the step failed, whatever the others still do; `seconds` are those of all that ended.
+    """
+    found = {
+        Shard.parse(path.stem.removeprefix(f"{name}.")): document
+        for path in records.glob(f"{name}.*-of-*.json")
+        if (document := _json(path)) is not None
+    }
+    if not found:
+        return None
+    of = max(shard.of for shard in found)
+    done = sum(document["state"] == "done" for document in found.values())
+    partly = sum(
+        progress["done"] / max(progress["total"], 1)
+        for shard, document in found.items()
+        if document["state"] == "running" and (progress := _json(records / f"{name}.{shard}.progress"))
+    )
+    failed = min(
+        (shard for shard, document in found.items() if document["state"] == "failed"),
+        key=lambda shard: shard.number,
+        default=None,
+    )
+    return StepRecord(
+        name,
+        "running" if failed is None else "failed",
+        seconds=round(sum(item["seconds"] for item in found.values() if item["state"] != "running"), 2),
+        peak_memory_mb=max(document["peak_memory_mb"] for document in found.values()),
+        error=None if failed is None else f"shard {failed}: {found[failed]['error']}",
+        exit_code=None if failed is None else found[failed]["exit_code"],
+        progress={"done": done + partly, "total": of, "text": f"{done} of {of} shards"},
     )
 
 

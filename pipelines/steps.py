@@ -26,6 +26,8 @@ class StepInfo:
         Of params.yaml that the step reads; a change in them runs it again.
     output
         KFP output artifact that becomes `runs/<id>/<name>`; empty when the step only returns values.
+    shard_task, merge_task
+        KFP's tasks where the step is done in shards.
     """
 
     name: str
@@ -33,14 +35,24 @@ class StepInfo:
     task: str
     sections: tuple[str, ...]
     output: str = ""
+    shard_task: str = ""
+    merge_task: str = ""
 
 
 STEPS: tuple[StepInfo, ...] = (
     StepInfo("data", "simulate_cohort", "obtain-data", ("simulate",)),
-    StepInfo("ingest", "ingest_dicom", "ingest-dicom", ("ingest",), "intake"),
+    StepInfo("ingest", "ingest_dicom", "ingest-dicom", ("ingest",), "intake", "ingest-shard", "merge-intake"),
     StepInfo("validate", "validate_dicom", "validate-dicom", ("validate", "segment"), "validated"),
     StepInfo("segment", "segment_levels", "segment-levels", ("segment",), "segmented"),
-    StepInfo("prepare", "prepare_vertebrae", "prepare-vertebrae", ("prepare",), "store"),
+    StepInfo(
+        "prepare",
+        "prepare_vertebrae",
+        "prepare-vertebrae",
+        ("prepare",),
+        "store",
+        "prepare-shard",
+        "merge-crops",
+    ),
     StepInfo("train", "train_resnet50", "train-resnet50", ("train",), "model"),
     StepInfo("champion", "fetch_champion", "fetch-champion", ()),
     StepInfo("evaluate", "evaluate_model", "evaluate-model", ("evaluate", "scales"), "report"),

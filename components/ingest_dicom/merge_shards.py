@@ -24,6 +24,7 @@ from components.ingest_dicom.series_table import (
     read_others_table,
     read_series_table,
 )
+from components.ingest_dicom.shards import Shard
 from components.ingest_dicom.whole_intake import MANIFEST, make_intake_folder, whole_intake
 from models.errors import InputError
 
@@ -80,6 +81,14 @@ def merge_intakes(
         write_locations(Locations(places, paths), places_folder / FILE_NAME)
         write_manifest(summary, tables / MANIFEST)
     return summary
+
+
+def shard_of(part: Path) -> Shard:
+    """Which part of a division a folder of tables is; ShardsDoNotFitError where it is none."""
+    shard = _manifest(part).get("shard")
+    if not isinstance(shard, dict):
+        raise ShardsDoNotFitError(f"{part}: not a shard of an ingest; ingest it again as one")
+    return Shard(int(shard["number"]), int(shard["of"]))
 
 
 def _refuse_gaps(manifests: list[dict[str, object]]) -> None:

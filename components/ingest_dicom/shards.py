@@ -45,6 +45,10 @@ class Shard:
             raise ParameterError(f"shard {text!r}: a text such as 0-of-8 is accepted")
         return cls(int(number), int(of))
 
+    def identity(self, whole: Path) -> Path:
+        """Folder of this part's locations.json, beside that of the whole."""
+        return whole.with_name(f"{whole.name}.shard-{self}")
+
     def holds(self, patient: str) -> bool:
         """Whether a patient (keyed hash), or whatever else stands for one, is in this part."""
         digest = hashlib.sha256(f"shard:{patient}".encode()).digest()

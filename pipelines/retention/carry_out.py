@@ -23,8 +23,9 @@ from pipelines.workspace import Workspace
 DELETIONS_FILE = "deletions.jsonl"
 # names that this program gives: runs, data versions, steps; any other could be a person's, so its hash stands for it
 OWN_NAMES = re.compile(
-    r"\d{8}-\d{6}-[0-9a-f]{4}|[0-9a-f]{8,64}(\.dir)?|osteogate-[0-9-]+|traffic|download|"
-    r"[a-z]+-(dicom|vertebrae|resnet50|champion|model|promotion|triton|drift|data)|"
+    r"\d{8}-\d{6}-[0-9a-f]{4}|[0-9a-f]{8,64}(\.dir)?(\.shard-\d+-of-\d+)?|osteogate-[0-9-]+|traffic|download|"
+    r"[a-z]+-(dicom|vertebrae|resnet50|champion|model|promotion|triton|drift|data|shard|intake|crops)|"
+    r"for-loop-[0-9-]+-iteration-\d+|"
     r"(triton|mlflow|evidently|internal-error)\.log(\.\d+)?"
 )
 log = structlog.get_logger()
@@ -115,7 +116,8 @@ def forget_results(paths: Iterable[Path], workspace: Workspace) -> int:
 def safe_name(holding: Holding) -> str:
     """A name for logs: the entry's own where this program gave it, else a hash of it."""
     path = holding.path
-    parts = [path.parent.name, path.name] if path.parent.parent.name == "kfp" else [path.name]
+    depth = next((depth for depth, folder in enumerate(path.parents[:3]) if folder.name == "kfp"), 0)
+    parts = path.parts[-1 - depth :]
     return "/".join(part if OWN_NAMES.fullmatch(part) else _hashed(part) for part in parts)
 
 
@@ -138,7 +140,8 @@ def _hashed(name: str) -> str:
 
 
 def _drop_empty_parent(path: Path, workspace: Workspace) -> None:
-    """The folder of a KFP run goes with its last step."""
-    parent = path.parent
-    if parent.parent == workspace.home / "kfp" and not any(parent.iterdir()):
+    """The folder of a KFP run goes with its last step, that of a shard with the shard's task."""
+    for parent in path.parents[:2]:
+        if workspace.home / "kfp" not in parent.parents or any(parent.iterdir()):
+            return
         parent.rmdir()

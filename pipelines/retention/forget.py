@@ -14,6 +14,7 @@ from components.ingest_dicom.locations import read_locations, write_locations
 from models.crop_store import INDEX_COLUMNS, CropStoreWriter, open_crop_store
 from monitoring.prediction_log import PredictionLog
 from pipelines.retention.carry_out import delete_inside, forget_results, record_deletion
+from pipelines.retention.holdings import ITERATION
 from pipelines.retention.patient import PatientNames, find_names, source_folders
 from pipelines.retention.traces import STAYS, Found, Trace, find_traces, matching_rows
 from pipelines.workspace import Workspace
@@ -112,8 +113,11 @@ def _order(item: Found) -> int:
 def _output(path: Path, workspace: Workspace) -> Path:
     """The step's output folder in KFP's tree that a path lies in, else the path itself."""
     kfp = workspace.home / "kfp"
-    if kfp in path.parents and len(parts := path.relative_to(kfp).parts) >= 3:
-        return kfp.joinpath(*parts[:3])
+    if kfp in path.parents:
+        parts = path.relative_to(kfp).parts
+        depth = 4 if len(parts) > 1 and ITERATION in parts[1] else 3  # run, [shard,] task, output
+        if len(parts) >= depth:
+            return kfp.joinpath(*parts[:depth])
     return path
 
 

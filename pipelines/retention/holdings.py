@@ -12,9 +12,14 @@ from pipelines.workspace import Workspace
 
 KFP_KINDS = {
     "ingest-dicom": Kind.QUARANTINE,
+    "ingest-shard": Kind.QUARANTINE,
+    "merge-intake": Kind.QUARANTINE,
     "validate-dicom": Kind.QUARANTINE,
     "prepare-vertebrae": Kind.CROPS,
+    "prepare-shard": Kind.CROPS,
+    "merge-crops": Kind.CROPS,
 }  # every other step's output is of kind runs
+ITERATION = "-iteration-"  # in the name of the folder that KFP puts between a run and the task of one shard
 KFP_CACHE = "cache"
 
 
@@ -95,7 +100,10 @@ def _places(workspace: Workspace) -> Iterator[tuple[Kind, Path]]:
         if run.is_symlink() or not run.is_dir():
             yield Kind.RUNS, run
             continue
-        yield from ((KFP_KINDS.get(step.name, Kind.RUNS), step) for step in _children(run))
+        for step in _children(run):
+            shard = ITERATION in step.name and not step.is_symlink()
+            tasks = _children(step) if shard else [step]
+            yield from ((KFP_KINDS.get(task.name, Kind.RUNS), task) for task in tasks)
 
 
 def _children(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from google.protobuf import json_format
+from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components.step import Site
@@ -32,13 +33,19 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     return list(yaml.safe_load_all(out.read_text()))
 
 
-def test_it_is_a_valid_pipeline_spec(documents: list[dict]) -> None:
+def test_it_is_a_valid_pipeline_spec(documents: list[dict], tmp_path: Path) -> None:
     json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec(), ignore_unknown_fields=False)
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump_all(documents))
+    loaded = components.load_component_from_file(str(tmp_path / "pipeline.yaml"))  # kfp's own loader
+    assert loaded.pipeline_spec.pipeline_info.name == "osteogate"
+    assert set(loaded.platform_spec.platforms) == {"kubernetes"}
 
 
 def test_every_step_has_the_image_and_no_step_installs_packages(documents: list[dict]) -> None:
     executors = documents[0]["deploymentSpec"]["executors"]
-    assert {name.removeprefix("exec-") for name in executors} == {step.task for step in STEPS}
+    in_shards = {task for step in STEPS if step.merge_task for task in (step.shard_task, step.merge_task)}
+    whole = {step.task for step in STEPS if not step.merge_task}
+    assert {name.removeprefix("exec-") for name in executors} == whole | in_shards
     for executor in executors.values():
         assert executor["container"]["image"] == "registry.example.org/osteogate:abc"
         assert "pip install" not in " ".join(executor["container"]["command"])
@@ -88,8 +95,57 @@ def test_gate_deploy_and_drift_are_never_reused(documents: list[dict]) -> None:
         found[name] for name in ("gate-promotion", "deploy-triton", "detect-drift", "fetch-champion")
     )
     assert all(
-        found[name] for name in ("ingest-dicom", "validate-dicom", "prepare-vertebrae", "train-resnet50")
+        found[name]
+        for name in (
+            "ingest-shard",
+            "merge-intake",
+            "validate-dicom",
+            "prepare-shard",
+            "merge-crops",
+            "train-resnet50",
+        )
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "shard", "merge"),
+    [("ingest", "ingest-shard", "merge-intake"), ("prepare", "prepare-shard", "merge-crops")],
+)
+def test_ingest_and_prepare_are_spread_over_shards_each_retried_and_reused_alone(
+    documents: list[dict], step: str, shard: str, merge: str
+) -> None:
+    inner_specs = documents[0]["components"]
+    dag = inner_specs[f"comp-{step}-in-shards"]["dag"]["tasks"]
+    loop = next(task for name, task in dag.items() if name != merge)
+    items = json.loads(loop["parameterIterator"]["items"]["raw"])
+    assert items == [f"{number}-of-8" for number in range(8)]
+    assert "iteratorPolicy" not in loop, "all at once"
+    inner = inner_specs[loop["componentRef"]["name"]]["dag"]["tasks"]
+    assert set(inner) == {shard}
+    policy = inner[shard]["retryPolicy"]
+    assert (policy["maxRetryCount"], policy["backoffDuration"]) == (2, "30s")
+    assert inner[shard]["cachingOptions"] == {"enableCache": True}
+    given = inner[shard]["inputs"]["parameters"]["shard"]["componentInputParameter"]
+    assert given == loop["parameterIterator"]["itemInput"]
+    collected = dag[merge]["inputs"]["artifacts"]["shards"]["taskOutputArtifact"]
+    assert inner_specs[f"comp-{merge}"]["inputDefinitions"]["artifacts"]["shards"]["isArtifactList"]
+    assert dag[collected["producerTask"]] == loop
+    assert "retryPolicy" not in dag[merge]
+
+
+def test_one_shard_takes_the_steps_whole(tmp_path: Path) -> None:
+    params = tmp_path / "params.yaml"
+    text = (ROOT / "params.yaml").read_text()
+    assert text.count("  shards: 8  ") == 1
+    params.write_text(text.replace("  shards: 8  ", "  shards: 1  "))
+    out = tmp_path / "osteogate.yaml"
+    compile_pipeline(
+        root=ROOT, params_file=params, site_file=ROOT / "infra/kubernetes/site.yaml", out=out, policy="demo"
+    )
+    document, platform = yaml.safe_load_all(out.read_text())
+    executors = set(document["deploymentSpec"]["executors"])
+    assert {name.removeprefix("exec-") for name in executors} == {step.task for step in STEPS}
+    assert set(platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]) == executors
 
 
 def test_a_wrong_site_file_is_named(tmp_path: Path) -> None:
