@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -66,6 +69,21 @@ def require_engine(params: SegmentParams) -> Path:
     return python
 
 
+def require_fit_engine(params: SegmentParams) -> None:
+    """Ask the environment once whether its engine loads, before every series fails for the same reason.
+
+    Raises
+    ------
+    EngineEnvironmentError, EngineWeightsError
+        As `require_engine`; the engine cannot be imported, is of another version, or finds no GPU.
+    """
+    python = require_engine(params)
+    try:
+        _call(python, _request(params), params.timeout_s)
+    except EngineFailedError as error:
+        raise EngineEnvironmentError(f"segment.environment: {error}") from error
+
+
 def segment_volume(volume: Volume, out: Path, params: SegmentParams) -> EngineFacts:
     """Write the label map of `volume` to `out` (NIfTI on the volume's own grid, numbering `totalseg`).
 
@@ -81,38 +99,58 @@ def segment_volume(volume: Volume, out: Path, params: SegmentParams) -> EngineFa
         image, labels = Path(folder, "ct.nii.gz"), Path(folder, "labels.nii.gz")
         ras = RAS_TO_LPS @ volume.affine
         nibabel.save(nibabel.Nifti1Image(volume.hu, ras), image)
-        fast = params.resolution_mm == 3.0
-        request = {
-            "image": str(image),
-            "labels": str(labels),
-            "weights": str(params.weights),
-            "fast": fast,
-            "structures": None if fast else list(STRUCTURES),  # a subset needs the rough network as well
-            "device": params.device,
-        }
+        request = {**_request(params), "image": str(image), "labels": str(labels)}
         facts = _call(python, request, params.timeout_s)
         _write(_kept(labels, volume), ras, out)
     return facts
 
 
+def _request(params: SegmentParams) -> dict[str, object]:
+    fast = params.resolution_mm == 3.0
+    return {
+        "weights": str(params.weights),
+        "fast": fast,
+        "structures": None if fast else list(STRUCTURES),  # a subset needs the rough network as well
+        "device": params.device,
+    }
+
+
 def _call(python: Path, request: dict[str, object], timeout_s: float) -> EngineFacts:
     try:
-        done = subprocess.run(
+        engine = subprocess.Popen(
             [str(python), str(WORKER)],
-            input=json.dumps(request),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout_s,
-            check=False,
+            start_new_session=True,  # the engine starts processes of its own; they end with it
         )
-    except subprocess.TimeoutExpired as error:
-        raise EngineFailedError(f"the engine took longer than {timeout_s:g} s") from error
     except OSError as error:
         raise EngineFailedError(f"the engine could not be started ({error.strerror})") from error
-    lines = done.stdout.strip().splitlines()
-    if done.returncode != 0 or not lines:
-        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise EngineFailedError(f"the engine ended with code {done.returncode}: {last[0][:200]}")
+    try:
+        out, err = engine.communicate(json.dumps(request), timeout=timeout_s)
+    except subprocess.TimeoutExpired as error:
+        raise EngineFailedError(f"the engine took longer than {timeout_s:g} s") from error
+    finally:
+        _end(engine)
+    return _facts(engine.returncode, out, err)
+
+
+def _end(engine: subprocess.Popen[str]) -> None:
+    """End the engine with every process that it started, whatever happened."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(engine.pid, signal.SIGKILL)
+    for pipe in (engine.stdin, engine.stdout, engine.stderr):
+        if pipe is not None:
+            pipe.close()
+    engine.wait()
+
+
+def _facts(code: int, out: str, err: str) -> EngineFacts:
+    lines = out.strip().splitlines()
+    if code != 0 or not lines:
+        last = err.strip().splitlines()[-1:] or ["no message"]
+        raise EngineFailedError(f"the engine ended with code {code}: {last[0][:200]}")
     try:
         answer = json.loads(lines[-1])
         return EngineFacts(str(answer["engine"]), str(answer["version"]))

@@ -16,6 +16,7 @@ from components.segment_levels.engine import (
     EngineFacts,
     EngineFailedError,
     require_engine,
+    require_fit_engine,
     segment_volume,
 )
 from components.segment_levels.params import SegmentParams
@@ -72,7 +73,7 @@ def run(
     Raises
     ------
     EngineEnvironmentError, EngineWeightsError
-        The engine is turned on and not whole: before any series is read.
+        The engine is turned on and not whole, or does not load: before any series is read.
     SegmentWriteError
         Disk full and the like.
     ValidationTableError, LocationsError
@@ -84,7 +85,7 @@ def run(
     failed: dict[str, str] = {}
     facts: EngineFacts | None = None
     if params.engine is not None:
-        require_engine(params)
+        (require_fit_engine if without else require_engine)(params)
         for done, name in enumerate(without, start=1):
             try:
                 volume = read_volume(locations.series_files(name, data))

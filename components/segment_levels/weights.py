@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 
 from models.errors import InputError
@@ -41,6 +43,21 @@ def require_weights(folder: Path, resolution_mm: float) -> None:
                     f"segment.weights: {path.relative_to(folder)} is missing or empty in {folder}; "
                     f"{_needed(resolution_mm)}"
                 )
+            if not _readable(path):
+                raise EngineWeightsError(
+                    f"segment.weights: {path.relative_to(folder)} in {folder} is damaged (no "
+                    f"{'JSON' if path.suffix == '.json' else 'checkpoint of PyTorch'}); {_needed(resolution_mm)}"
+                )
+
+
+def _readable(path: Path) -> bool:
+    """Whether a file is of the kind that its name says, as far as can be told without PyTorch."""
+    if path.suffix != ".json":
+        return zipfile.is_zipfile(path)  # finds the directory at the end: a download that broke off has none
+    try:
+        return isinstance(json.loads(path.read_bytes()), dict)
+    except (ValueError, OSError):
+        return False
 
 
 def _needed(resolution_mm: float) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import stat
 import sys
+import zipfile
 from pathlib import Path
 
 from components.segment_levels.weights import FILES, NETWORKS
@@ -36,7 +37,10 @@ def totalsegmentator(input, output=None, ml=False, fast=False, task="total",
         from totalsegmentator import libs
         libs.download_url_and_unpack("somewhere", HERE)
     if mode == "slow":
-        import time; time.sleep(60)
+        import subprocess, sys, time
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+        (HERE / "child.txt").write_text(str(child.pid))
+        time.sleep(60)
     image = nibabel.load(input)
     labels = nibabel.load(HERE / "labels.nii.gz")
     values = np.asarray(labels.dataobj)
@@ -56,6 +60,17 @@ def download_model_with_license_and_unpack(task_name, config_dir):
 def download_pretrained_weights(task_id):
     download_url_and_unpack(str(task_id), HERE)
 """
+NNUNET = """
+from pathlib import Path
+if (Path(__file__).parent / "mode.txt").read_text() == "torn":
+    raise RuntimeError("operator torchvision::nms does not exist")
+"""
+TORCH = """
+class cuda:
+    @staticmethod
+    def is_available():
+        return False
+"""
 
 
 def make_engine(folder: Path, labels: Path, *, mode: str = "good") -> Path:
@@ -65,6 +80,8 @@ def make_engine(folder: Path, labels: Path, *, mode: str = "good") -> Path:
     (package / "__init__.py").write_text("")
     (package / "python_api.py").write_text(PYTHON_API)
     (package / "libs.py").write_text(LIBS)
+    (package / "nnunet.py").write_text(NNUNET)
+    (folder / "site" / "torch.py").write_text(TORCH)
     (package / "mode.txt").write_text(mode)
     (package / "labels.nii.gz").write_bytes(labels.read_bytes())
     facts = folder / "site" / "TotalSegmentator-0.0.dist-info"
@@ -83,7 +100,11 @@ def make_weights(folder: Path, resolution_mm: float = 3.0) -> Path:
         for name in FILES:
             path = folder / network / f"{trainer}__nnUNetPlans__3d_fullres" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("double")
+            if path.suffix == ".json":
+                path.write_text("{}")
+            else:
+                with zipfile.ZipFile(path, "w") as checkpoint:
+                    checkpoint.writestr("archive/data.pkl", b"")
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,6 +100,30 @@ def test_an_engine_that_hangs_is_ended(
 ) -> None:
     with pytest.raises(EngineFailedError, match="longer than 15 s"):
         segment_volume(spine, tmp_path / "a.totalseg.nii.gz", engine("slow", timeout_s=15.0))
+    child = int((package_of(tmp_path / "environment") / "child.txt").read_text())
+    deadline = time.monotonic() + 10
+    while running(child) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not running(child), "a process that the engine started outlives it"
+
+
+def running(process: int) -> bool:
+    """Whether a process is there and no zombie."""
+    status = Path(f"/proc/{process}/stat")
+    return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(
+    ("mode", "device", "found"),
+    [("torn", "cpu", "torchvision::nms does not exist"), ("good", "gpu", "no GPU is visible")],
+)
+def test_an_engine_that_does_not_load_stops_the_step_before_any_series(
+    cohort: Path, engine: Callable[..., SegmentParams], mode: str, device: str, found: str
+) -> None:
+    with pytest.raises(EngineEnvironmentError, match=found) as unfit:
+        segmented(cohort, engine(mode, device=device))
+    assert "\n" not in str(unfit.value)
+    assert not (cohort / "segmented").exists()
 
 
 def test_weights_must_be_whole_and_are_never_fetched(tmp_path: Path) -> None:
@@ -118,7 +143,14 @@ def test_weights_must_be_whole_and_are_never_fetched(tmp_path: Path) -> None:
         ) as error:
             require_weights(folder, 1.5)
         assert "\n" not in str(error.value)
-        checkpoint.write_text("whole")
+        checkpoint.write_bytes(b"PK\3\4 and then the line broke")
+        with pytest.raises(EngineWeightsError, match=r"checkpoint_final.pth in .* is damaged"):
+            require_weights(folder, 1.5)
+        make_weights(folder, 1.5)
+    (plans,) = (folder / network).rglob("plans.json")
+    plans.write_text("<html>404</html>")
+    with pytest.raises(EngineWeightsError, match=r"plans.json in .* is damaged \(no JSON\)"):
+        require_weights(folder, 1.5)
 
 
 def test_an_engine_without_paths_of_the_site_is_a_wrong_parameter() -> None:
