@@ -22,10 +22,27 @@ def test_spellings_of_one_vertebra(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("1. LWK", "L1"), ("LWK II", "L2"), ("Lendenwirbelkörper 3", "L3"), ("vierter Lendenwirbel", "L4"),
+        ("vertèbre lombaire 1", "L1"), ("troisième vertèbre lombaire", "L3"), ("1re vertèbre lombaire", "L1"),
+        ("vértebra lumbar 2", "L2"), ("cuarta vértebra lumbar", "L4"), ("vertebra lombare 1", "L1"),
+        ("vertebra lumbalis quarta", "L4"), ("corpus vertebrae lumbalis I", "L1"), ("eerste lumbale wervel", "L1"),
+        ("第1腰椎", "L1"), ("第四腰椎", "L4"), ("腰椎3", "L3"), ("L1椎体", "L1"), ("поясничный позвонок 2", "L2"),
+        ("Lumbar_vertebrae_1", "L1"), ("12. Brustwirbel", "T12"), ("vertebra L4 (lumbar 4)", "L4"),
+    ],
+)  # fmt: skip
+def test_the_languages_of_hospitals(text: str, name: str) -> None:
+    assert vertebra_named(text) == name
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "L1-L2 disc", "L2/L3 disc", "IVD_L1L2", "L1-L4", "L1/2", "L1L2", "PTV_L1", "GTV L3 8Gy", "L4 nerve root",
         "rib_left_12", "Vertebral 1", "L7", "spine", "sacrum", "liver", "psoas L3", "L3 level", "Segment 1", "SL1", "",
+        "LWK1-4", "LWK 1 - LWK 4", "lumbar vertebrae 1-5", "VAT L3", "SAT_L3", "fat L3", "aorta L1", "Bandscheibe L1",
+        "disque L1", "腰椎間板1", "Costa L1", "vertebra L4 (lumbar 3)", "L V",
     ],
 )  # fmt: skip
 def test_what_only_contains_the_name_is_no_vertebra(text: str) -> None:
@@ -53,3 +70,8 @@ def test_codes_of_other_schemes_mean_something_else() -> None:
     assert vertebra_coded([code_item("T-11930", "SRT")]) == "L3"
     assert vertebra_coded([code_item("66794005", "99LOCAL")]) is None
     assert vertebra_coded([], None) is None
+    assert (
+        vertebra_coded([code_item("FMA13072", "FMA")]) == "L1" == vertebra_coded([code_item("13072", "FMA")])
+    )
+    assert vertebra_coded([code_item("UBERON:0004620", "UBERON")]) == "L4"
+    assert vertebra_coded([code_item("13072", "SCT")]) is None
