@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.pixels import iter_pixels
+from pydicom.pixels.utils import unpack_bits
 
 from components.ingest_dicom.level_references import segmented_series
 from components.ingest_dicom.vertebra_names import rib_named, vertebra_coded, vertebra_named
@@ -20,6 +24,7 @@ SEGMENTATION_STORAGE = (
 FRACTION_SHARE = 0.5  # a fractional voxel belongs to the segment from half of MaximumFractionalValue
 SLICE_GAP_MM = 0.05  # nearer positions are one slice, written with another rounding
 PLANES_MAX = 4000  # 2 m of 0.5 mm slices; more means positions that are no stack
+SHIFT_MM = 0.05  # frames whose first pixels lie nearer to one line need no moving
 PARALLEL = 1e-3  # largest difference of direction cosines between frames of one segment
 RIBS = 12
 
@@ -45,13 +50,11 @@ def read_dicom_seg(dataset: Dataset, wanted: WantedSeries, *, source: str) -> Sp
         raise refuse(Code.LEVELS_MISSING, f"{source}: no segment is coded or labelled L1-L4")
     ribs = _rib_segments(dataset)
     try:
-        frames = (
-            np.atleast_3d(dataset.pixel_array) if dataset.NumberOfFrames > 1 else dataset.pixel_array[None]
-        )
+        frames = SegmentFrames(dataset, {*numbers.values(), *ribs.get(RIBS, ())})
         found = BodyCollector(source)
         for name, number in numbers.items():
-            found.add(name, *_segment_mask(dataset, frames, number))
-        twelfth = [_voxels(*_segment_mask(dataset, frames, number)) for number in ribs.get(RIBS, ())]
+            found.add(name, *frames.mask(number))
+        twelfth = [_voxels(*frames.mask(number)) for number in ribs.get(RIBS, ())]
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise refuse(Code.LEVELS_UNREADABLE, f"{source}: segments cannot be placed ({reason})") from error
@@ -98,38 +101,78 @@ def _voxels(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> NDArray[np.
     return np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
 
 
-def _segment_mask(
-    dataset: Dataset, frames: NDArray[np.generic], number: int
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Mask (S, H, W) of one segment and its (4, 4) affine to LPS mm; frames in any order, some left out."""
-    shared = dataset.SharedFunctionalGroupsSequence[0]
-    per_frame = dataset.PerFrameFunctionalGroupsSequence
-    kind = str(dataset.get("SegmentationType", "BINARY"))
-    chosen, origins, orientations = [], [], []
-    for frame, group in zip(frames, per_frame, strict=True):
+class SegmentFrames:
+    """The frames of some segments, decoded once; those of a hundred other structures are not."""
+
+    def __init__(self, dataset: Dataset, numbers: set[int]) -> None:
+        self.shared = dataset.SharedFunctionalGroupsSequence[0]
+        self.groups: Sequence[Dataset] = dataset.PerFrameFunctionalGroupsSequence
+        if len(self.groups) != int(dataset.NumberOfFrames):
+            raise ValueError(
+                f"{len(self.groups)} frames are described, and {dataset.NumberOfFrames} are there"
+            )
+        self.planes: dict[int, list[tuple[int, NDArray[np.bool_]]]] = {number: [] for number in numbers}
+        kind = str(dataset.get("SegmentationType", "BINARY"))
         if kind == "LABELMAP":
-            mask = frame == number
-        else:
-            identified = _group(group, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber
-            if int(identified) != number:
-                continue
-            threshold = FRACTION_SHARE * int(dataset.MaximumFractionalValue) if kind == "FRACTIONAL" else 0
-            mask = frame > threshold
-        if mask.any():
-            chosen.append(mask)
-            position = _group(group, shared, "PlanePositionSequence").ImagePositionPatient
-            origins.append(np.array(position, dtype=np.float64))
-            plane = _group(group, shared, "PlaneOrientationSequence").ImageOrientationPatient
-            orientations.append(np.array(plane, dtype=np.float64))
-    if not chosen:
-        return np.zeros((1, 1, 1), dtype=bool), np.eye(4)
-    orientation = orientations[0]
-    if any(np.abs(other - orientation).max() > PARALLEL for other in orientations):
-        raise ValueError(f"the frames of segment {number} are not parallel")
-    measures = _group(per_frame[0], shared, "PixelMeasuresSequence")
-    row_step, column_step = (float(value) for value in measures.PixelSpacing)
-    declared = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness")
-    return stacked_mask(chosen, origins, orientation, (row_step, column_step), declared)
+            for place, frame in enumerate(iter_pixels(dataset, raw=True)):
+                for number in numbers & set(np.unique(frame).tolist()):
+                    self.planes[number].append((place, frame == number))
+            return
+        threshold = FRACTION_SHARE * int(dataset.MaximumFractionalValue) if kind == "FRACTIONAL" else 0
+        of = [self._segment(group) for group in self.groups]
+        wanted = [place for place, number in enumerate(of) if number in numbers]
+        if not wanted:
+            return  # none has frames of its own
+        for place, frame in zip(wanted, _decoded(dataset, wanted), strict=True):
+            if (mask := frame > threshold).any():
+                self.planes[of[place]].append((place, mask))
+
+    def _segment(self, group: Dataset) -> int:
+        return int(_group(group, self.shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+
+    def mask(self, number: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Mask (S, H, W) of one segment and its (4, 4) affine to LPS mm; frames in any order, some left out."""
+        if not self.planes[number]:
+            return np.zeros((1, 1, 1), dtype=bool), np.eye(4)
+        groups = [self.groups[place] for place, _ in self.planes[number]]
+        origins = [
+            np.array(
+                _group(group, self.shared, "PlanePositionSequence").ImagePositionPatient, dtype=np.float64
+            )
+            for group in groups
+        ]
+        orientations = [
+            np.array(
+                _group(group, self.shared, "PlaneOrientationSequence").ImageOrientationPatient,
+                dtype=np.float64,
+            )
+            for group in groups
+        ]
+        if any(np.abs(other - orientations[0]).max() > PARALLEL for other in orientations):
+            raise ValueError(f"the frames of segment {number} are not parallel")
+        measures = _group(groups[0], self.shared, "PixelMeasuresSequence")
+        row_step, column_step = (float(value) for value in measures.PixelSpacing)
+        declared = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness")
+        planes = [mask for _, mask in self.planes[number]]
+        return stacked_mask(planes, origins, orientations[0], (row_step, column_step), declared)
+
+
+def _decoded(dataset: Dataset, places: list[int]) -> Iterator[NDArray[np.generic]]:
+    """Frames (H, W) at these places.
+
+    Bits that are not compressed run on from frame to frame (PS3.5 8.1.1), so a frame may begin within a byte, where
+    pydicom's reading of single frames goes astray.
+    """
+    if int(dataset.BitsAllocated) != 1 or dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        yield from iter_pixels(dataset, raw=True, indices=places)
+        return
+    rows, columns, packed = int(dataset.Rows), int(dataset.Columns), dataset.PixelData
+    if len(packed) * 8 < int(dataset.NumberOfFrames) * rows * columns:
+        raise ValueError(f"{len(packed)} bytes of pixels, {dataset.NumberOfFrames} frames need more")
+    for place in places:
+        first = place * rows * columns
+        bits = unpack_bits(packed[first // 8 : (first + rows * columns + 7) // 8])
+        yield bits[first % 8 : first % 8 + rows * columns].reshape(rows, columns)
 
 
 def stacked_mask(
@@ -140,6 +183,9 @@ def stacked_mask(
     declared_spacing_mm: float | None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Mask (S, H, W) and its (4, 4) affine to LPS mm from planes (H, W) in any order, some left out.
+
+    Planes that are moved within themselves (a tilted gantry, frames cut to what they show) are put back to the
+    nearest pixel.
 
     Parameters
     ----------
@@ -169,6 +215,8 @@ def stacked_mask(
         raise ValueError(
             f"{int(slots.max()) + 1} planes of {spacing:g} mm; at most {PLANES_MAX} are accepted"
         )
+    origin = origins[int(np.argmin(heights))]
+    planes, origin = _aligned(planes, origins, origin, along_column * row_step, along_row * column_step)
     mask3d = np.zeros((int(slots.max()) + 1, *planes[0].shape), dtype=bool)
     for slot, mask in zip(slots, planes, strict=True):
         mask3d[slot] |= mask
@@ -176,10 +224,41 @@ def stacked_mask(
     affine[:3, 0] = normal * spacing
     affine[:3, 1] = along_column * row_step  # next row: along the column direction (PS3.3 C.7.6.2.1.1)
     affine[:3, 2] = along_row * column_step
-    affine[:3, 3] = origins[int(np.argmin(heights))]
+    affine[:3, 3] = origin
     return mask3d, affine
+
+
+def _aligned(
+    planes: list[NDArray[np.bool_]],
+    origins: list[NDArray[np.float64]],
+    origin: NDArray[np.float64],
+    row_step: NDArray[np.float64],
+    column_step: NDArray[np.float64],
+) -> tuple[list[NDArray[np.bool_]], NDArray[np.float64]]:
+    """Planes (H, W) whose first pixels all lie above `origin` (3,) LPS mm, and where that then is."""
+    steps = np.array([row_step, column_step])
+    lengths_mm = np.linalg.norm(steps, axis=1)
+    moved_mm = (np.array(origins) - origin) @ (steps / lengths_mm[:, None]).T
+    if np.abs(moved_mm).max() <= SHIFT_MM:
+        return planes, origin
+    moved = np.rint(moved_mm / lengths_mm).astype(int)
+    first = moved.min(axis=0)
+    size = np.array(planes[0].shape) + moved.max(axis=0) - first
+    if size.max() > PLANES_MAX:
+        raise ValueError(
+            f"its planes are moved by up to {np.ptp(moved_mm, axis=0).max():.0f} mm within themselves"
+        )
+    placed = []
+    for mask, (row, column) in zip(planes, moved - first, strict=True):
+        whole = np.zeros(tuple(size), dtype=bool)
+        whole[row : row + mask.shape[0], column : column + mask.shape[1]] = mask
+        placed.append(whole)
+    return placed, origin + first @ steps
 
 
 def _group(frame: Dataset, shared: Dataset, name: str) -> Dataset:
     """A functional group of one frame: its own, else the shared one."""
-    return (frame.get(name) or shared[name].value)[0]
+    found = frame.get(name) or shared.get(name)
+    if not found:
+        raise ValueError(f"a frame has no {name}")
+    return found[0]

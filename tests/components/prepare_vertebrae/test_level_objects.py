@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,71 @@ def test_the_order_of_frames_means_nothing(
     seg.PixelData += b"\0" * (len(seg.PixelData) % 2)
     seg.save_as(path)
     assert_at(read_spine(path, params.levels), centres)
+
+
+def test_frames_cut_to_what_they_show_are_put_back(
+    tmp_path: Path, params: PrepareParams, bodies: tuple, centres: dict[str, np.ndarray]
+) -> None:
+    path = write_seg(*bodies, tmp_path / "seg.dcm", [(name, SCT[name]) for name in LEVELS])
+    seg = pydicom.dcmread(path)
+    frames, rng = seg.pixel_array, np.random.default_rng(2)
+    wide = np.zeros(
+        (len(frames), 93, 99), np.uint8
+    )  # 93 x 99 bits: frames that begin in the middle of a byte
+    for plane, frame, group in zip(wide, frames, seg.PerFrameFunctionalGroupsSequence, strict=True):
+        row, column = rng.integers(0, 9, 2)
+        plane[row : row + 80, column : column + 90] = frame
+        x, y, z = (float(value) for value in group.PlanePositionSequence[0].ImagePositionPatient)
+        group.PlanePositionSequence[0].ImagePositionPatient = [x - 2 * column, y - 2 * row, z]
+    seg.Rows, seg.Columns = wide.shape[1:]
+    seg.PixelData = np.packbits(wide.ravel(), bitorder="little").tobytes()
+    seg.PixelData += b"\0" * (len(seg.PixelData) % 2)
+    seg.save_as(path)
+    assert_at(read_spine(path, params.levels), centres)
+
+
+def test_frames_of_a_tilted_gantry_lie_where_they_were_drawn(
+    tmp_path: Path, params: PrepareParams, bodies: tuple, centres: dict[str, np.ndarray]
+) -> None:
+    lean = np.tan(
+        np.radians(15.0)
+    )  # each plane is moved backwards by its height times this, and so is each body
+    path = write_seg(*bodies, tmp_path / "seg.dcm", [(name, SCT[name]) for name in LEVELS])
+    seg = pydicom.dcmread(path)
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        x, y, z = (float(value) for value in group.PlanePositionSequence[0].ImagePositionPatient)
+        group.PlanePositionSequence[0].ImagePositionPatient = [x, round(y + z * lean, 3), z]
+    seg.save_as(path)
+    moved = {name: centre + np.array([0, centre[2] * lean, 0]) for name, centre in centres.items()}
+    assert_at(read_spine(path, params.levels), moved)
+
+
+def test_of_a_hundred_structures_only_the_wanted_frames_are_decoded(
+    tmp_path: Path, params: PrepareParams, bodies: tuple, centres: dict[str, np.ndarray]
+) -> None:
+    path = write_seg(*bodies, tmp_path / "seg.dcm", [(name, SCT[name]) for name in LEVELS])
+    seg = pydicom.dcmread(path)
+    organ = pydicom.Dataset()
+    organ.SegmentNumber, organ.SegmentLabel = 5, "liver"
+    seg.SegmentSequence.append(organ)
+    first, frames = seg.PerFrameFunctionalGroupsSequence[0], seg.pixel_array
+    wide = np.zeros((len(frames), 320, 360), np.uint8)
+    wide[:, :80, :90] = frames
+    many = 600  # 69 MB, were they all decoded
+    for _ in range(many):
+        group = pydicom.Dataset()
+        group.SegmentIdentificationSequence = [pydicom.Dataset()]
+        group.SegmentIdentificationSequence[0].ReferencedSegmentNumber = 5
+        group.PlanePositionSequence = first.PlanePositionSequence
+        seg.PerFrameFunctionalGroupsSequence.append(group)
+    seg.NumberOfFrames, seg.Rows, seg.Columns = len(frames) + many, 320, 360
+    seg.PixelData = np.packbits(wide.ravel(), bitorder="little").tobytes() + b"\xff" * (many * 320 * 45)
+    seg.save_as(path)
+    tracemalloc.start()
+    assert_at(read_spine(path, params.levels), centres)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
 
 
 def test_frames_that_are_not_parallel_are_unreadable(
