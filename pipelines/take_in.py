@@ -23,8 +23,8 @@ from models.alone_in import alone_in
 from models.errors import OsteoGateError
 from models.write_failure import unwritten
 
-# besides CT images: what may hold a series' levels
-LEVEL_OBJECTS = ("segmentation", "RT Structure Set Storage")
+# besides CT images: what may hold a series' levels, by `OtherFile.kind`
+LEVEL_OBJECTS = ("segmentation", "structure set")
 log = structlog.get_logger()
 
 

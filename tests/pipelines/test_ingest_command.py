@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import RTStructureSetStorage
 
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
@@ -70,6 +71,14 @@ def test_images_and_level_objects_come_in_under_hashed_names(
     found = scan_folder(cohort / "series")
     assert [len(series.files) for series in found.series] == [4]
     assert [other.referenced_series for other in found.segmentations] == [(series_uid(1),)]
+
+
+def test_a_structure_set_comes_in_as_a_segmentation_does(study: Path, cohort: Path, tmp_path: Path) -> None:
+    dataset = dcmread(study / "seg.dcm")
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = RTStructureSetStorage
+    dataset.save_as(study / "seg.dcm")
+    assert _counts(_take(study, cohort, tmp_path)) == (5, 0, {"NOT_DICOM": 1})
+    assert [other.kind for other in scan_folder(cohort / "series").segmentations] == ["structure set"]
 
 
 def test_the_same_again_from_another_kind_of_source_is_there_already(
