@@ -75,6 +75,10 @@ class Pseudonymiser:
         patient = self.patient(patient_id)
         return f"OG-{self.key_id}-{patient}" if patient else ""
 
+    def made(self, patient_id: str) -> bool:
+        """Whether `new_patient_id` made this PatientID under this key: its object's UIDs and dates are new too."""
+        return bool(self._already(patient_id))
+
     def new_uid(self, uid: str) -> str:
         """The UID that stands for `uid` in a de-identified copy: 2.25. and a UUID (DICOM PS3.5 B.2)."""
         return f"2.25.{uuid.UUID(bytes=self._digest('new-uid:' + uid.strip())[:16], version=5).int}"

@@ -47,6 +47,14 @@ class Person:
     pseudonymiser: Pseudonymiser
     identifying: Identifying
 
+    def uid(self, uid: str) -> str:
+        """The keyed UID in place of one of the sender's; registered ones stay, and all of a copy made with this key.
+
+        So a copy of a copy is the same object, and what was drawn on a copy still refers to it.
+        """
+        kept = not uid or uid in UID_dictionary or self.pseudonymiser.made(self.patient_id)
+        return uid if kept else self.pseudonymiser.new_uid(uid)
+
 
 def deidentify(dataset: Dataset, pseudonymiser: Pseudonymiser) -> None:
     """Take the identity out of a CT, segmentation or structure set, in place; pixels are not looked at.
@@ -142,7 +150,7 @@ def _replace_uids(item: Dataset, tag: BaseTag, person: Person, *, drop: bool) ->
         return
     keyword = keyword_for_tag(tag)
     old = texts(item, keyword)
-    new = [uid if not uid or uid in UID_dictionary else person.pseudonymiser.new_uid(uid) for uid in old]
+    new = [person.uid(uid) for uid in old]
     if tuple(new) != old:
         item[tag].value = UID(new[0]) if len(new) == 1 else [UID(uid) for uid in new]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from components.ingest_dicom.deidentify.level_names import level_suffix
 from models.refusal import Code, refuse
 
 LEVELS, SERIES, DXA, CARD = "levels", "series", "dxa.csv", "cohort.json"
-LABEL_MAPS = (".nii", ".nii.gz")
 
 
 class Kind(StrEnum):
@@ -35,12 +35,15 @@ class SourceFile:
         Path below the source folder, as text; it may hold a name and is written nowhere.
     stamp
         Size in bytes and time of change in ns: a changed file is copied again.
+    of_levels
+        Whether it lies in levels/ of a cohort, where its name says whose it is.
     """
 
     path: Path
     name: str
     kind: Kind
     stamp: tuple[int, int]
+    of_levels: bool = False
 
 
 def plan(source: Path) -> list[SourceFile]:
@@ -56,7 +59,13 @@ def plan(source: Path) -> list[SourceFile]:
     root = source if source.is_dir() else source.parent
     cohort = (source / CARD).is_file()
     files = [
-        SourceFile(path, name, _kind(name) if cohort else Kind.DICOM, _stamp(path))
+        SourceFile(
+            path,
+            name,
+            _kind(name) if cohort else Kind.DICOM,
+            _stamp(path),
+            of_levels=cohort and name.startswith(f"{LEVELS}/"),
+        )
         for path in ([source] if source.is_file() else sorted(_walk(source)))
         for name in [path.relative_to(root).as_posix()]
     ]
@@ -74,11 +83,15 @@ def _kind(name: str) -> Kind:
         return Kind.DICOM
     if top != LEVELS or not below or "/" in below:
         return Kind.LEFT
-    if below.endswith(".csv"):
-        return Kind.CENTRES
-    return (
-        Kind.LABEL_MAP if below.endswith(LABEL_MAPS) else Kind.DICOM if below.endswith(".dcm") else Kind.LEFT
-    )
+    return level_kind(below)
+
+
+def level_kind(name: str) -> Kind:
+    """What a file of levels/ is, by its suffix."""
+    suffix = level_suffix(name)
+    if not suffix:
+        return Kind.LEFT
+    return {".csv": Kind.CENTRES, ".dcm": Kind.DICOM}.get(suffix, Kind.LABEL_MAP)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

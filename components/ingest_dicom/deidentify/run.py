@@ -13,10 +13,11 @@ import structlog
 
 from components.ingest_dicom.deidentify.file import deidentify_file
 from components.ingest_dicom.deidentify.journal import FILE_NAME, Entry, Journal
+from components.ingest_dicom.deidentify.level_names import new_level_name
 from components.ingest_dicom.deidentify.plan import CARD, DXA, LEVELS, SERIES, Kind, SourceFile, plan
 from components.ingest_dicom.deidentify.profile import EDITION
 from components.ingest_dicom.deidentify.statement import PROFILE_AND_OPTIONS
-from components.ingest_dicom.deidentify.tables import centre_table, copy_label_map, dxa_table
+from components.ingest_dicom.deidentify.tables import centre_table, copy_label_map, dxa_table, read_table
 from components.ingest_dicom.elements import text
 from components.ingest_dicom.pseudonym import DATE_SHIFT_DAYS_MAX, Pseudonymiser
 from models.alone_in import alone_in
@@ -113,9 +114,9 @@ def _copy_all(
 ) -> CopySummary:
     journal = Journal(work, begun)
     hashes = {file.name: pseudonymiser.uid(file.name) for file in files}
-    resumed = 0
+    resumed, series_uids = 0, set[str]()
     # level files last: what they are called after is known when the images are copied
-    ordered = sorted(files, key=lambda file: file.kind in (Kind.CENTRES, Kind.LABEL_MAP))
+    ordered = sorted(files, key=lambda file: file.of_levels)
     for done, file in enumerate(ordered, start=1):
         known = journal.entries.get(hashes[file.name])
         if (
@@ -126,8 +127,8 @@ def _copy_all(
             resumed += 1
         else:
             entry = Entry(hashes[file.name], file.stamp, file.kind.value)
-            uids = {other.series for other in journal.entries.values()}
-            journal.add(_copied(file, entry, work, pseudonymiser, uids))
+            journal.add(_copied(file, entry, work, pseudonymiser, series_uids))
+        series_uids.add(journal.entries[hashes[file.name]].series)
         if progress is not None:
             progress(done, len(files))
     journal.close()
@@ -151,7 +152,7 @@ def _copied(
 ) -> Entry:
     try:
         if file.kind is Kind.DICOM:
-            return _copied_dicom(file, entry, work, pseudonymiser)
+            return _copied_dicom(file, entry, work, pseudonymiser, series_uids)
         if file.kind is Kind.LEFT:
             raise refuse(Code.NOT_KEPT_IN_COPY, "not a file of the cohort's layout")
         relative = _table_name(file, pseudonymiser, series_uids)
@@ -161,7 +162,7 @@ def _copied(
         if file.kind is Kind.LABEL_MAP:
             copy_label_map(file.path, partial)
         else:
-            partial.write_text(_table(file, pseudonymiser), encoding="utf-8")
+            partial.write_text(_table(file, pseudonymiser, series_uids), encoding="utf-8")
         partial.replace(target)
         return replace(entry, out=relative)
     except RefusedError as error:
@@ -169,7 +170,9 @@ def _copied(
         return replace(entry, code=refusal.code.value, found=refusal.found)
 
 
-def _copied_dicom(file: SourceFile, entry: Entry, work: Path, pseudonymiser: Pseudonymiser) -> Entry:
+def _copied_dicom(
+    file: SourceFile, entry: Entry, work: Path, pseudonymiser: Pseudonymiser, series_uids: set[str]
+) -> Entry:
     beside = work / f"{entry.file}.dcm"
     deidentify_file(file.path, beside, pseudonymiser)
     header = pydicom.dcmread(
@@ -177,6 +180,8 @@ def _copied_dicom(file: SourceFile, entry: Entry, work: Path, pseudonymiser: Pse
     )
     series = text(header, "SeriesInstanceUID")
     relative = f"{SERIES}/{pseudonymiser.uid(series) or 'no-series'}/{entry.file}.dcm"
+    if file.of_levels:  # the one to use where a series has several: its name says so
+        relative = _table_name(file, pseudonymiser, series_uids)
     (work / relative).parent.mkdir(parents=True, exist_ok=True)
     beside.replace(work / relative)
     return replace(entry, out=relative, patient=text(header, "PatientID"), series=series)
@@ -186,23 +191,15 @@ def _table_name(file: SourceFile, pseudonymiser: Pseudonymiser, series_uids: set
     """Where a table goes; level files are called after the new PatientID or the new SeriesInstanceUID."""
     if file.kind in (Kind.DXA, Kind.CARD):
         return DXA if file.kind is Kind.DXA else CARD
-    suffix = next(end for end in (".nii.gz", ".nii", ".csv") if file.name.endswith(end))
-    stem = Path(file.name).name.removesuffix(suffix)
-    new = pseudonymiser.new_uid(stem)
-    return f"{LEVELS}/{new if new in series_uids else pseudonymiser.new_patient_id(stem)}{suffix}"
+    return f"{LEVELS}/{new_level_name(Path(file.name).name, pseudonymiser, series_uids)}"
 
 
-def _table(file: SourceFile, pseudonymiser: Pseudonymiser) -> str:
-    try:
-        content = file.path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise refuse(Code.NOT_KEPT_IN_COPY, "a table is not in UTF-8") from error
-    except OSError as error:
-        raise refuse(Code.FILE_UNREADABLE, f"cannot be read ({error.strerror})") from error
+def _table(file: SourceFile, pseudonymiser: Pseudonymiser, series_uids: set[str]) -> str:
+    content = read_table(file.path)
     if file.kind is Kind.DXA:
         return dxa_table(content, pseudonymiser)
     if file.kind is Kind.CENTRES:
-        return centre_table(content, pseudonymiser)
+        return centre_table(content, pseudonymiser, series_uids)
     try:
         card = json.loads(content)
         kept = {"schema_version": int(card["schema_version"]), "kind": str(card["kind"])}

@@ -7,6 +7,7 @@ import io
 import re
 import warnings
 import zlib
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
@@ -75,8 +76,13 @@ def _shifted(value: str, patient_id: str, pseudonymiser: Pseudonymiser) -> str:
     return day.isoformat() if day else WITHHELD
 
 
-def centre_table(text: str, pseudonymiser: Pseudonymiser) -> str:
+def centre_table(text: str, pseudonymiser: Pseudonymiser, series_uids: Collection[str] = ()) -> str:
     """A table of body centres with its series' new UIDs; columns that are not of the layout are left out.
+
+    Parameters
+    ----------
+    series_uids
+        SeriesInstanceUIDs of de-identified series: they stay as they are.
 
     Raises
     ------
@@ -85,8 +91,13 @@ def centre_table(text: str, pseudonymiser: Pseudonymiser) -> str:
     """
     rows = _rows(text, "a table of centres")
     columns = [(place, name) for place, name in enumerate(rows[0]) if name in CENTRES]
-    copied = [[_centre_value(name, cells[place].strip(), pseudonymiser) for place, name in columns]
-              for cells in rows[1:]]  # fmt: skip
+    copied = [
+        [
+            cells[place] if cells[place] in series_uids else _centre_value(name, cells[place], pseudonymiser)
+            for place, name in columns
+        ]
+        for cells in rows[1:]
+    ]
     return _csv([[name for _, name in columns], *copied])
 
 
@@ -122,6 +133,22 @@ def copy_label_map(source: Path, target: Path) -> None:
     copied.set_sform(header.get_sform() if header["sform_code"] else None, int(header["sform_code"]))
     copied.header.set_zooms(header.get_zooms())
     nibabel.save(copied, target)
+
+
+def read_table(path: Path) -> str:
+    """The text of a table.
+
+    Raises
+    ------
+    RefusedError
+        NOT_KEPT_IN_COPY: not in UTF-8; FILE_UNREADABLE.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise refuse(Code.NOT_KEPT_IN_COPY, "a table is not in UTF-8") from error
+    except OSError as error:
+        raise refuse(Code.FILE_UNREADABLE, f"cannot be read ({error.strerror})") from error
 
 
 def _rows(text: str, what: str) -> list[list[str]]:
