@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import generate_fragments
 from pydicom.errors import InvalidDicomError
@@ -14,6 +15,7 @@ from pydicom.uid import UID, UID_dictionary
 from components.ingest_dicom.deidentify.codestream import without_comments
 from components.ingest_dicom.deidentify.deidentify import deidentify
 from components.ingest_dicom.elements import VALUE_ERRORS, text, texts
+from components.ingest_dicom.guarded_file import SizeImplausibleError, open_guarded
 from components.ingest_dicom.headers import CT_IMAGE, ENHANCED_CT, SECONDARY_CAPTURES, STREAM_ERRORS
 from components.ingest_dicom.image_class import image_class
 from components.ingest_dicom.pseudonym import Pseudonymiser
@@ -27,6 +29,8 @@ LEVEL_OBJECTS = (
 )
 KEPT_CLASSES = (CT_IMAGE, *ENHANCED_CT, *LEVEL_OBJECTS)
 IMPLEMENTATION_UID = "2.25.329800735698586629295641978511506172919"
+PIXEL_DATA = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+UNDEFINED_LENGTH = 0xFFFFFFFF
 OVERLAYS = range(0x6000, 0x6020, 2)
 
 
@@ -36,7 +40,7 @@ def deidentify_file(source: Path, target: Path, pseudonymiser: Pseudonymiser) ->
     Raises
     ------
     RefusedError
-        NOT_DICOM, FILE_TRUNCATED, FILE_UNREADABLE; NOT_CT for any object but CT, segmentation and structure set;
+        NOT_DICOM, FILE_TRUNCATED, FILE_UNREADABLE, SIZE_IMPLAUSIBLE; NOT_CT for any object but CT, segmentation and structure set;
         SECONDARY_CAPTURE and BURNED_IN_TEXT, whose pixels may show a name.
     OSError
         The copy cannot be written.
@@ -75,9 +79,11 @@ def deidentify_file(source: Path, target: Path, pseudonymiser: Pseudonymiser) ->
 def _read(source: Path) -> FileDataset:
     """The whole object, if it is one that a copy is made of."""
     try:
-        with warnings.catch_warnings():
+        with open_guarded(source) as content, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(source)
+            dataset = pydicom.dcmread(content)
+    except SizeImplausibleError as error:
+        raise refuse(Code.SIZE_IMPLAUSIBLE, str(error)) from error
     except InvalidDicomError as error:
         raise refuse(Code.NOT_DICOM, "found no DICOM preamble (the letters DICM at byte 128)") from error
     except (EOFError, *STREAM_ERRORS) as error:
@@ -96,7 +102,19 @@ def _read(source: Path) -> FileDataset:
     if sop_class not in KEPT_CLASSES and not (unknown_ct and "Rows" in dataset):
         kind = UID(sop_class).name if sop_class in UID_dictionary else "an unknown class"
         raise refuse(Code.NOT_CT, f"found {kind}")
+    if _breaks_off(dataset) or (sop_class not in LEVEL_OBJECTS and not any(name in dataset for name in PIXEL_DATA)):
+        # written again it would be a whole file, and nobody would see what is missing
+        raise refuse(Code.FILE_TRUNCATED, "the file breaks off before the end of its data set")
     return dataset
+
+
+def _breaks_off(dataset: Dataset) -> bool:
+    """Whether the last element is shorter than it says; pydicom takes what there is."""
+    last = max(dataset.keys(), default=None)
+    element = None if last is None else dataset.get_item(last)
+    if not isinstance(element, RawDataElement) or element.length in (None, UNDEFINED_LENGTH):
+        return False
+    return len(element.value or b"") < element.length
 
 
 def refuse_text_in_pixels(dataset: Dataset) -> None:
