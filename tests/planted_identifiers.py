@@ -16,6 +16,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
+from components.ingest_dicom.deidentify import retained
+
 # what is searched for, in any case of letters; the ones for numbers and dates are long enough not to arise by chance
 NAME, GIVEN, BORN, ACCESSION, PATIENT_ID = "Zzmusterfrau", "Xxerika", "19470302", "ACQQ7766554", "HOSPQQ4711"
 UID, TIME, CODE, AT_HOME = "1.2.276.0.99.194703.1", "031415.926535", "ZZQCODE", "Quuxstrasse 12"
@@ -36,6 +38,8 @@ DEEP = (
     "AnatomicRegionSequence",
     "RequestAttributesSequence",
 )
+# what `plant_everywhere` leaves alone: planted by `plant_person`, or what an image cannot be without
+KEPT = frozenset((*retained.TECHNIQUE, *retained.DATES, *retained.PIXELS)) | {"PatientAge", "PatientSex"}
 TEXT_VRS = tuple(vr for vr in BY_VR if vr not in ("OB",))
 
 

@@ -34,10 +34,10 @@ from pipelines.gateway.preparation import prepare_study
 from pipelines.gateway.settings import GatewayParams
 from pipelines.gateway.stated import Stated
 from tests.command_line import CT, EXAM, LEVELS_Z_MM, ROOT, osteogate
-from tests.components.ingest_dicom.test_deidentify import KEPT
 from tests.dicom_factory import make_series
 from tests.pipelines.gateway.stand_in_server import StandInServer
 from tests.planted_identifiers import (
+    KEPT,
     NAME,
     PATIENT_ID,
     found_in,
