@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import filecmp
 import hashlib
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -13,18 +11,19 @@ from pathlib import Path
 
 import structlog
 
-from components.ingest_dicom.headers import OtherFile
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import Pseudonymiser
-from components.ingest_dicom.same_data_set import same_data_set
-from components.ingest_dicom.scan import ScanResult
-from components.ingest_dicom.source import OpenedSource, Source, StageProgress, open_source
+from components.ingest_dicom.source import Source, StageProgress, open_source
 from models.alone_in import alone_in
 from models.errors import OsteoGateError
+from models.refusal import RefusedError
 from models.write_failure import unwritten
+from pipelines.cohort_identity import declare_deidentified, refuse_deidentified
+from pipelines.intake_copy import AsTheyAre, Copier, WithoutPatients
+from pipelines.intake_plan import WantedFile, wanted_files
+from pipelines.intake_record import record_of
 
-# besides CT images: what may hold a series' levels, by `OtherFile.kind`
-LEVEL_OBJECTS = ("segmentation", "structure set")
+RETRIEVED = "retrieved"  # of the home: what a DICOMweb server sent, as it sent it
 log = structlog.get_logger()
 
 
@@ -38,14 +37,17 @@ class TakenIn:
 
     Attributes
     ----------
+    series
+        CT series of which a file was copied or was there already.
+    deidentified
+        Whether the copies name nobody.
     left
         Code to number of files that were not copied.
-    series
-        CT series among what was copied or there already.
     """
 
     files: int
-    series: int
+    series: int = 0
+    deidentified: bool = False
     copied: int = 0
     already_there: int = 0
     left: Counter[str] = field(default_factory=Counter)
@@ -55,6 +57,7 @@ class TakenIn:
         return {
             "files": self.files,
             "series": self.series,
+            "deidentified": self.deidentified,
             "copied": self.copied,
             "already_there": self.already_there,
             "left": dict(sorted(self.left.items())),
@@ -63,7 +66,7 @@ class TakenIn:
     def lines(self) -> Iterator[str]:
         """For people."""
         yield f"files: {self.files}, in {self.series} CT series and beside them"
-        yield f"copied: {self.copied}"
+        yield f"copied: {self.copied} ({'de-identified' if self.deidentified else 'as they are, patients included'})"
         yield f"there already: {self.already_there}"
         yield f"left: {self.left.total()}"
         for code, count in sorted(self.left.items()):
@@ -81,8 +84,9 @@ def take_in(
 ) -> TakenIn:
     """Copy every CT image and level object of the source to `cohort/series/<series hash>/<instance hash>.dcm`.
 
-    An instance that is there already with the same data set is not copied; with another one it is kept beside it,
-    to be judged by validation (DUPLICATE_UID). Each copy is written beside and renamed in.
+    Of a source in the layout of a cohort (docs/own-cohort.md) the exams and level files come along. By default
+    everything is de-identified on its way (`params.deidentify`), so that no byte of the cohort names a patient; whose
+    each pseudonym is stays in the site's intake folder. Each copy is written beside and renamed in.
 
     Parameters
     ----------
@@ -97,85 +101,59 @@ def take_in(
         A copy cannot be written.
     FolderBusyError
         Another source is being taken into the cohort.
+    CohortIdentityError
+        The cohort holds originals and copies without patients are to be added, or the other way round.
     RefusedError, OsteoGateError
         As `open_source` and `scan_folder`.
     """
-    asked = "\n".join(
-        [
-            str(cohort.resolve()),
-            source.place,
-            *(f"{key}={value}" for key, value in sorted(source.query.items())),
-        ]
-    )
-    keep = home / "retrieved" / hashlib.sha256(asked.encode()).hexdigest()[:16]
+    keep = home / RETRIEVED / _asked(source, cohort)
     with (
         alone_in(cohort),
         open_source(source, scratch=home / "scratch", params=params, keep=keep, progress=progress) as opened,
     ):
+        if params.deidentify:
+            declare_deidentified(cohort, pseudonymiser)
+        else:
+            refuse_deidentified(cohort)
         found = opened.scan(
             workers=params.workers, progress=lambda done, total: progress("headers", done, total)
         )
-        taken = TakenIn(found.file_count, len(found.series))
-        wanted = list(_wanted(found, pseudonymiser))
-        for done, (path, target) in enumerate(wanted, start=1):
-            if _copy(path, cohort / "series" / target, opened):
-                taken.copied += 1
-            else:
-                taken.already_there += 1
-            progress("copy", done, len(wanted))
-        taken.left.update(other.code.value for other in found.others if not _holds_levels(other))
+        wanted, left = wanted_files(found, opened)
+        copier: Copier = (
+            WithoutPatients(cohort, pseudonymiser, record_of(home, cohort, pseudonymiser))
+            if params.deidentify
+            else AsTheyAre(cohort, pseudonymiser, scratch=opened.scratch)
+        )
+        taken = TakenIn(found.file_count, deidentified=params.deidentify)
+        taken.left.update(other.code.value for other in left)
+        try:
+            _copy_all(wanted, copier, taken, progress)
+        except OSError as error:
+            raise TakeInError(f"{cohort}: a copy is not written {unwritten(error)}") from error
     shutil.rmtree(keep, ignore_errors=True)
     log.info("taken in", **{key: value for key, value in taken.as_dict().items() if key != "left"})
     return taken
 
 
-def _holds_levels(other: OtherFile) -> bool:
-    return other.kind in LEVEL_OBJECTS and other.path.is_file()
+def _copy_all(wanted: list[WantedFile], copier: Copier, taken: TakenIn, progress: StageProgress) -> None:
+    copier.begin(wanted)
+    series = set()
+    for done, one in enumerate(wanted, start=1):
+        try:
+            if copier.copy(one):
+                taken.copied += 1
+            else:
+                taken.already_there += 1
+            if one.is_image:
+                series.add(one.series)
+        except RefusedError as error:
+            taken.left[error.codes[0].value] += 1
+        progress("copy", done, len(wanted))
+    taken.series = len(series)
 
 
-def _wanted(found: ScanResult, pseudonymiser: Pseudonymiser) -> Iterator[tuple[Path, Path]]:
-    """Each file to copy and where to, relative to series/: hashes only."""
-    for series in found.series:
-        folder = pseudonymiser.uid(series.identity)
-        for header in series.files:
-            yield header.path, Path(folder, _name(header.path, header.sop_instance_uid, pseudonymiser))
-    for other in filter(_holds_levels, found.others):
-        folder = pseudonymiser.uid(other.series_instance_uid) or "levels"
-        yield other.path, Path(folder, _name(other.path, "", pseudonymiser))
-
-
-def _name(path: Path, uid: str, pseudonymiser: Pseudonymiser) -> str:
-    """Hash of the instance UID; of the content where there is none."""
-    return f"{pseudonymiser.uid(uid or _digest(path))}.dcm"
-
-
-def _copy(path: Path, target: Path, opened: OpenedSource) -> bool:
-    """Whether the file had to be copied."""
-    if target.exists():
-        if filecmp.cmp(path, target, shallow=False) or same_data_set(path, target):
-            return False
-        target = target.with_name(f"{target.stem}-{_digest(path)[:8]}.dcm")
-        if target.exists():
-            return False
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)
-        _link_or_copy(path, partial) if opened.scratch else shutil.copyfile(path, partial)
-        partial.replace(target)
-    except OSError as error:
-        raise TakeInError(f"{target.parent}: a copy is not written {unwritten(error)}") from error
-    return True
-
-
-def _link_or_copy(path: Path, target: Path) -> None:
-    """Scratch goes away: on one file system its content need not be written twice."""
-    try:
-        os.link(path, target)
-    except OSError:
-        shutil.copyfile(path, target)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _asked(source: Source, cohort: Path) -> str:
+    """A name for what is asked of a server: the same question for the same cohort goes on where it broke off."""
+    facts = [str(cohort.resolve()), source.place]
+    facts += [f"{key}={value}" for key, value in sorted(source.query.items())]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

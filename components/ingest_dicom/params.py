@@ -19,6 +19,8 @@ class IngestParams(Section):
         Slices of a series that its HU statistics are taken from, evenly spread.
     position_tolerance_mm
         How far slice positions may stray from an even grid before the grid counts as broken.
+    deidentify
+        Whether `osteogate ingest` de-identifies what it copies.
     archive
         Limits of what is unpacked.
     dicomweb
@@ -28,5 +30,6 @@ class IngestParams(Section):
     workers: int | None = Field(default=None, ge=1, le=256)
     statistics_slices: int = Field(default=24, ge=3, le=1000)
     position_tolerance_mm: float = Field(default=0.1, gt=0, le=1.0)
+    deidentify: bool = True
     archive: ArchiveLimits = ArchiveLimits()
     dicomweb: DicomWebParams = DicomWebParams()

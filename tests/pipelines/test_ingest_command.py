@@ -39,11 +39,12 @@ def cohort(tmp_path: Path) -> Path:
 
 
 def _take(source: Path, cohort: Path, tmp_path: Path) -> TakenIn:
+    """Originals, as they are; copies without patients: test_ingest_deidentified."""
     return take_in(
         Source(str(source)),
         cohort,
         pseudonymiser=HASH,
-        params=IngestParams(workers=1),
+        params=IngestParams(workers=1, deidentify=False),
         home=tmp_path / "home",
         progress=lambda *_: None,
     )
@@ -148,7 +149,7 @@ def test_the_command_makes_the_cohort_and_says_what_became_of_each_file(study: P
     done = osteogate("ingest", archive, tmp_path / "new", "--json", home=tmp_path / "home")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
-        "files": 6, "series": 1, "copied": 5, "already_there": 0, "left": {"NOT_DICOM": 1},
+        "files": 6, "series": 1, "deidentified": True, "copied": 5, "already_there": 0, "left": {"NOT_DICOM": 1},
     }  # fmt: skip
     assert (tmp_path / "new" / "dxa.csv").is_file()
     assert "DOE" not in done.stdout + done.stderr
