@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from components.ingest_dicom.age import age_years, capped_age_years, dicom_date
-from components.ingest_dicom.contrast_words import contrast_words
+from components.ingest_dicom.contrast_words import contrast_words, names_an_agent
 from components.ingest_dicom.geometry import StackGeometry
 from components.ingest_dicom.headers import HU_TYPES, Header
 from components.ingest_dicom.image_class import Declared, image_class
@@ -177,7 +177,7 @@ def describe_series(
         tilt_deg=_tilt_deg(slices, geometry),
         orientation=f"{majority.patient_position} {geometry.plane}".strip() if geometry.placed else "",
         orientation_consistent=geometry.consistent,
-        contrast_tag=any(_names_an_agent(header.contrast_agent) for header in slices),
+        contrast_tag=any(names_an_agent(header.contrast_agent) for header in slices),
         contrast_words=contrast_words(*descriptions),
         contrast_image_hu=contrast_image_hu,
         image_class=kind,
@@ -248,21 +248,6 @@ def _repeats(uids: list[str]) -> int:
     """How many non-empty values stood in the list before."""
     filled = [uid for uid in uids if uid]
     return len(filled) - len(set(filled))
-
-
-def _names_an_agent(text: str) -> bool:
-    """Whether ContrastBolusAgent says an agent was given: some scanners fill it with a denial."""
-    return text.strip().upper() not in (
-        "",
-        "NONE",
-        "NO",
-        "N",
-        "NO CONTRAST",
-        "WITHOUT",
-        "0",
-        "NOT APPLIED",
-        "-",
-    )
 
 
 def _tilt_deg(slices: tuple[Header, ...], geometry: StackGeometry) -> float:

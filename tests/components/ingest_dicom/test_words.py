@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from time import perf_counter
 
 import pytest
 
 from components.ingest_dicom.age import age_years
-from components.ingest_dicom.contrast_words import contrast_words
+from components.ingest_dicom.contrast_words import contrast_words, names_an_agent
 from components.ingest_dicom.image_class import Declared, image_class
 from components.ingest_dicom.vendor import kernel_class, kernel_use, vendor_name
 
@@ -35,10 +36,12 @@ def test_vendor(manufacturer: str, vendor: str) -> None:
 @pytest.mark.parametrize(
     ("vendor", "kernel", "expected"),
     [
-        ("GE", "STANDARD", "soft"), ("GE", "BONE", "sharp"), ("Siemens", "B30s", "soft"), ("Siemens", "B60s", "sharp"),
+        ("GE", "STANDARD", "soft"), ("GE", "BONE", "sharp"), ("Siemens", "B30s", "soft"), ("Siemens",
+        "B60s", "sharp"),
         ("Siemens", "Br38f\\3", "soft"),
         ("Philips", "B", "soft"), ("Philips", "YB", "sharp"), ("Canon", "FC08", "soft"),
-        ("Canon", "FC30", "sharp"), ("GE", "", "unknown"), ("HITACHI", "11", "unknown"), ("Siemens", "odd", "unknown"),
+        ("Canon", "FC30", "sharp"), ("GE", "", "unknown"), ("HITACHI", "11", "unknown"), ("Siemens", "odd",
+        "unknown"),
     ],
 )  # fmt: skip
 def test_kernel_class(vendor: str, kernel: str, expected: str) -> None:
@@ -61,13 +64,29 @@ def test_sharp_kernels_are_for_bone_or_for_lung(vendor: str, kernel: str, use: s
 @pytest.mark.parametrize(
     "description",
     [
-        "ABD W CONT", "CT ABDOMEN WITH CONTRAST", "OMNIPAQUE 350", "ISOVUE300/100", "Venous Phase 5.0 B30f", "arterial",
+        "ABD W CONT", "CT ABDOMEN WITH CONTRAST", "OMNIPAQUE 350", "ISOVUE300/100", "Venous Phase 5.0 B30f",
+        "arterial",
         "PORTAL VENOUS", "Abdomen C+", "CT ABD W/ CONTRAST", "abd_with_iv_contrast", "W/O AND W CONTRAST",
         "ENHANCED MULTI PHASE LIVER",
         "CT CEREBRAAL + PERFUSIE + CTA I.V. CONTRAST", "Body 3.000 CE", "CT_CHEST_ABD_PELVIS_W_CONTR",
         "CT_ABDOMEN_PELVIS_W_WO_CONTRAST", "CT_CHT_ABD_PLV_W_CON", "CT ABD PELVIS(WITH CHEST IMAGES) W IV CON",
         "CT_CHEST_ABDOMEN_PELVIS_W", "CT ABDOMEN w + PELVIS w", "Siemens PVP", "with KM", "Iopromid 370",
- "POST CONTRAST 3.0", "W&WO CONTRAST", "Abdomen mit KM",
+        "POST CONTRAST 3.0", "W&WO CONTRAST", "Abdomen mit KM",
+        # as they stand in the metadata of 9,870 real series (idc-index)
+        "CT CAP W/WO", "CT_ABDOMEN_PELVIS_WWO", "ABD/PEL WITH", "Abd/Pel With  5.0  B30f", "CT_CHEST_ABD_PELVIS_WC",
+        "C_A_P_W_OMNI_350", "CT_Abd_Pelv_w_IV_and_PO_cont", "POST_CAP", "post  3.0  B40f", "COR ABD PV",
+        "BIPHASIC LIVER",
+        "LIVER 3 PHASE (AP)", "AbdomenTRIPLE_PHASE_LIVER_W_PLAIN", "AX_EXCRETORY", "EQUILIBRIO", "CT THORAX W/DYE",
+        "Faza tetnicza  1.5  3D", "FAZA ZYLNA  5.0  B41s", "TK jamy brzusznej z kontrastem", "LateArt_Phase  5.0",
+        "CT ABDOMEN WITH AND WI", "CT Abdo Enhan", "CT_Chest_w_Infusion",
+        # and in other languages, or meant to mislead
+        "Kontrastmittel", "Spätphase", "venöse Phase", "venoese Phase", "ohne und mit KM", "avec injection",
+        "APRES IV",
+        "temps veineux tardif", "injecté", "fase venosa", "con mdc", "dopo mdc", "senza e con mdc",
+        "sin y con contraste",
+        "com contraste", "veneuze fase", "med kontrast", "с контрастом", "артериальная фаза", "faza tętnicza",
+        "静脈期", "门脉期", "동맥기", "PRE/POST", "NON-IONIC 100 ML", "contrast non-ionic", "NO ORAL, IV CONTRAST",
+        "WITHOUT ORAL AND WITH IV CONTRAST", "CT UROGRAM NON CONTRAST AND EXCRETORY", "LATE VENOUS", "ＣＴＡ",
     ],
 )  # fmt: skip
 def test_words_for_contrast(description: str) -> None:
@@ -77,19 +96,57 @@ def test_words_for_contrast(description: str) -> None:
 @pytest.mark.parametrize(
     "description",
     [
-        "CT ABDOMEN WITHOUT CONTRAST", "non-contrast", "NONCONTRAST", "ABD W/O CONTRAST", "W/O", "ABDOMEN NON CON 5mm",
+        "CT ABDOMEN WITHOUT CONTRAST", "non-contrast", "NONCONTRAST", "ABD W/O CONTRAST", "W/O",
+        "ABDOMEN NON CON 5mm",
         "Abd nativ 3.0 B30f", "NATIVE ABDOMEN 3/3 B", "Abdomen 5.0 CE-",
         "ABD/PELVIS W/O 2.5 STD", "without IV contrast",
-        "LWS 2.0 B60s", "PET-CT SERIES", "unenhanced", "no contrast", "Abdomen ohne KM", "WO CONTRAST", "L-SPINE BONE",
+        "LWS 2.0 B60s", "PET-CT SERIES", "unenhanced", "no contrast", "Abdomen ohne KM", "WO CONTRAST",
+        "L-SPINE BONE",
         "LWS 3.0 B30f (enhanced conversion)", "ENHANCED MULTI-FRAME CT",
         "7.1 L-Spine 3 Level 2.5mm", "CT ABD AND PELVIS WO IV CONT", "noncontrast", "myelom - pouze nativ",
         "PET-CT (Ganzkoerper nativ)", "Body 3.0 CE-", "W/O IV CON", "ABDOMEN W/O", "W Axial 3.0", "CERVICAL",
         "sans injection", "senza mdc", "no IV con", "UNENH. ABD", "Lumbar conventional",
- "CONVENTIONAL", "PARTIAL", "1A TRAUMA/PLAIN HEAD DM", "Abdomen plain 3.0",
+        "CONVENTIONAL", "PARTIAL", "1A TRAUMA/PLAIN HEAD DM", "Abdomen plain 3.0",
+        "CONTRAST: NONE", "contrast no", "IV Contrast = None", "Kontrast: nein", "KM: 0",
+        "WITHOUT ORAL OR IV CONTRAST",
+        "WITHOUT ORAL AND IV CONTRAST", "W/O ORAL/IV CONTRAST", "sans produit de contraste", "o. KM", "nativ oKM",
+        "SMDC", "avant injection", "vor KM", "bez kontrastu", "uden kontrast", "без контраста", "PRE-CON",
+        "before contrast",
+        "造影なし", "IVC filter", "EDGE ENHANCED", "NEPHROLITHIASIS", "ANGIOMYOLIPOMA", "HOSPITAL PORTO",
+        "W/ CONVERSION", "T AND C SPINE", "HEAD + C SPINE",
+        "W/ CORONAL MPR", "W/ BONE ALGORITHM", "CONE BEAM", "C/A/P", "C1-C7", "POST OP", "POST PROCESSED", "PORTABLE",
+        "LOW CONTRAST DETECTABILITY",
     ],
 )  # fmt: skip
 def test_words_that_do_not_say_contrast(description: str) -> None:
     assert contrast_words(description) == ""
+
+
+@pytest.mark.parametrize(
+    "piece", ["AND & ", "& ", "NO ORAL OR ", "W ", "IV ", "+", "E ", "VENO", "WITHOUT ORAL "]
+)
+def test_no_description_takes_long_to_judge(piece: str) -> None:
+    text = (piece * 1024)[:1024]  # as many characters as are read of any value
+    start = perf_counter()
+    contrast_words(text, text, text)
+    names_an_agent(text)
+    assert perf_counter() - start < 5.0
+
+
+@pytest.mark.parametrize(
+    "agent", ["OMNIPAQUE", "CE", "ORAL & IV", "APPLIED", "Non-ionic", "100CC ISOVUE", "CONTRAST", "UNKNOWN"]
+)
+def test_a_contrast_agent_is_named(agent: str) -> None:
+    assert names_an_agent(agent)
+
+
+@pytest.mark.parametrize(
+    "agent", ["", " ", "NONE", "No", "n/a", "-", "0", "NO CONTRAST", "WITHOUT CONTRAST", "W/O",
+        "Non Contrast", "ohne KM",
+              "kein", "nativ", "no IV contrast", "Sans injection", "NOT APPLIED"],
+)  # fmt: skip
+def test_some_scanners_write_a_denial_where_the_agent_belongs(agent: str) -> None:
+    assert not names_an_agent(agent)
 
 
 @pytest.mark.parametrize(
