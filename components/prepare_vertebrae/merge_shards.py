@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from components.prepare_vertebrae.contact_sheet import sheet_places
 from components.prepare_vertebrae.params import PrepareParams
-from components.prepare_vertebrae.run import NothingPreparedError, PrepareSummary, write_reports
+from components.prepare_vertebrae.prepared_counts import PrepareSummary
+from components.prepare_vertebrae.reports import Strip, write_reports
+from components.prepare_vertebrae.run import NothingPreparedError
 from components.prepare_vertebrae.split import absent_vendors, refuse_absent_vendors
 from models.crop_store import INDEX_COLUMNS, CropStore, CropStoreWriter, open_crop_store
 from models.errors import InputError
@@ -163,9 +165,7 @@ def _table(manifests: dict[Path, Manifest], name: str) -> pd.DataFrame:
     return pd.concat(filled).sort_values(["patient", "series"], kind="stable", ignore_index=True)
 
 
-def _strips(
-    stores: list[CropStore], rows: list[tuple[int, int]]
-) -> list[tuple[str, dict[str, NDArray[np.int16]]]]:
+def _strips(stores: list[CropStore], rows: list[tuple[int, int]]) -> list[Strip]:
     """Titles and middle slices for the contact sheet, of no more series than it shows."""
     of_series: dict[str, list[tuple[int, int]]] = {}
     for place, row in rows:

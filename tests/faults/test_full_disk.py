@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import components.ingest_dicom.run
-import components.prepare_vertebrae.run
+import components.prepare_vertebrae.reports
 import components.validate_dicom.run
 import models.crop_store
 from models.errors import InputError, OsteoGateError
@@ -20,7 +20,7 @@ from tests.faults.small_batch import Batch
 INGEST, VALIDATE, PREPARE = (
     components.ingest_dicom.run,
     components.validate_dicom.run,
-    components.prepare_vertebrae.run,
+    components.prepare_vertebrae.reports,
 )
 
 

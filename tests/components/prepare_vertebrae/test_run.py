@@ -17,7 +17,8 @@ from components.ingest_dicom.locations import Locations, SeriesLocation, read_lo
 from components.ingest_dicom.volume import Volume
 from components.prepare_vertebrae.image_statistics import STATISTICS
 from components.prepare_vertebrae.params import PrepareParams
-from components.prepare_vertebrae.run import NothingPreparedError, PrepareSummary, run
+from components.prepare_vertebrae.prepared_counts import PrepareSummary
+from components.prepare_vertebrae.run import NothingPreparedError, run
 from components.prepare_vertebrae.split import SplitError, assign_split
 from components.validate_dicom.tables import write_table
 from models.crop_store import INDEX_COLUMNS, CropStoreWriteError, open_crop_store

@@ -12,7 +12,8 @@ import pytest
 from components.ingest_dicom.shards import Shard
 from components.prepare_vertebrae.merge_shards import ShardsDoNotFitError, merge_shards
 from components.prepare_vertebrae.params import PrepareParams
-from components.prepare_vertebrae.run import PrepareSummary, run
+from components.prepare_vertebrae.prepared_counts import PrepareSummary
+from components.prepare_vertebrae.run import run
 from models.errors import OsteoGateError, ParameterError
 from tests.components.prepare_vertebrae.test_run import KEY, Cohort, cohort, prepared  # noqa: F401 - fixtures
 
