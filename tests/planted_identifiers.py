@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pydicom
 from pydicom.datadict import DicomDictionary
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from components.ingest_dicom.deidentify import retained
 
@@ -100,6 +102,21 @@ def _item(depth: int) -> Dataset:
     return item
 
 
+def write_in(syntax: str, path: Path) -> None:
+    """Write an uncompressed image again in another transfer syntax."""
+    dataset = pydicom.dcmread(path)
+    if syntax == dataset.file_meta.TransferSyntaxUID:
+        return
+    again = Dataset()  # pydicom converts no data set that was read in the other byte order
+    for element in dataset:
+        again.add(element)
+    if syntax == ExplicitVRBigEndian:
+        again.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
+    again.file_meta, again.preamble = dataset.file_meta, dataset.preamble
+    again.file_meta.TransferSyntaxUID = syntax
+    again.save_as(path, enforce_file_format=True)
+
+
 def found_in(folder: Path, but: tuple[str, ...] = ()) -> list[str]:
     """'path: identifier' of everything planted that any file or file name below a folder holds.
 
@@ -147,8 +164,20 @@ def _texts(path: Path) -> Iterator[bytes]:
     elif content[:15] == b"SQLite format 3":
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
             yield "\n".join(database.iterdump()).encode()
+    elif content[128:132] == b"DICM":
+        # the file meta information names the transfer syntax; a deflated data set follows it (PS3.10 7.1)
+        start = 144 + int.from_bytes(content[140:144], "little")
+        if DeflatedExplicitVRLittleEndian.encode() + b"\0" in content[:start].replace(b"\0\0", b"\0"):
+            yield zlib.decompressobj(-zlib.MAX_WBITS).decompress(content[start:])
+        yield _swapped(content)
     elif path.suffix == ".npy":
         yield np.load(path, mmap_mode="r").tobytes()
+
+
+def _swapped(content: bytes) -> bytes:
+    """Bytes in pairs the other way round: how text in a word attribute stands in the other byte order."""
+    even = content[: len(content) // 2 * 2]
+    return np.frombuffer(even, "<u2").byteswap().tobytes()
 
 
 def _png_texts(content: bytes) -> Iterator[bytes]:

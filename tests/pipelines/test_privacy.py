@@ -11,21 +11,16 @@ from typing import Any
 import pydicom
 import pytest
 
-from components.evaluate_model.run import run as evaluate
 from components.ingest_dicom.locations import FILE_NAME
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.run import run as ingest
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.run import run as prepare
-from components.train_resnet50.run import run as train
 from components.validate_dicom.params import ValidateParams
 from components.validate_dicom.run import run as validate
-from models.bone_reference import ScalesParams
 from models.dxa_columns import DXA_COLUMNS
-from models.evaluation.settings import EvaluateParams
 from models.params import load_section
-from models.train_params import TrainParams
 from monitoring.prediction_log import PredictionLog
 from monitoring.prediction_row import Source
 from pipelines.gateway.answer_log import prediction_row
@@ -112,7 +107,7 @@ def through_preparation(cohort: Path, home: Path, split: dict[str, float]) -> Pa
     return home / "prepared" / "crops"
 
 
-def answer_and_log(cohort: Path, home: Path, folder: Path) -> None:
+def answer_and_log(study: Path, level_file: Path, home: Path, folder: Path) -> None:
     """One study answered by a stand-in for Triton, and its row in the prediction log."""
     from models.decision import write_rules
     from tests.pipelines.gateway.stand_in_server import rules
@@ -121,18 +116,17 @@ def answer_and_log(cohort: Path, home: Path, folder: Path) -> None:
     write_rules(rules(), folder / "decision.json")
     params = GatewayParams.load(ROOT / "params.yaml")
     key = Pseudonymiser(KEY)
-    prepared = prepare_study(
-        cohort / "series" / f"{NAME}1",
-        Stated(),
-        params,
-        key,
-        level_file=cohort / "levels" / f"{PATIENT_ID}-1.csv",
-    )
+    prepared = prepare_study(study, Stated(), params, key, level_file=level_file)
     answer = ask(prepared, StandInServer(folder), params.prepare)  # type: ignore[arg-type]
     row = prediction_row(answer, prepared, key, latency_ms=1.0, source=Source.PREDICT)
     PredictionLog(f"sqlite:///{home / 'prediction_log.db'}").append([row])
     (home / "answer.json").write_text(json.dumps(answer.as_dict()))
     (home / "answer.txt").write_text(answer.text())
+
+
+def study_of(cohort: Path) -> tuple[Path, Path]:
+    """The second patient's series and level file."""
+    return cohort / "series" / f"{NAME}1", cohort / "levels" / f"{PATIENT_ID}-1.csv"
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +140,7 @@ def test_no_table_page_crop_or_log_names_a_patient(
     home = tmp_path / "home"
     home.mkdir()
     through_preparation(cohort, home, {"train": 0.5, "validation": 0.2, "calibration": 0.2, "test": 0.1})
-    answer_and_log(cohort, home, tmp_path / "server")
+    answer_and_log(*study_of(cohort), home, tmp_path / "server")
     said = capfd.readouterr()
     (home / "output.txt").write_text(said.out + said.err)
     assert found_in(home, but=IDENTITY) == []
@@ -196,30 +190,3 @@ def test_the_copy_goes_through_the_pipeline_as_the_originals_do(cohort: Path, tm
         for name in ("cohort", "copy")
     ]
     pd.testing.assert_frame_equal(*tables)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(900)
-def test_no_byte_of_a_trained_and_judged_model_names_a_patient(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    cohort, home = write_cohort(tmp_path / "cohort", 28), tmp_path / "home"
-    home.mkdir()
-    store = through_preparation(cohort, home, {"train": 8, "validation": 4, "calibration": 10, "test": 6})
-    uri = f"sqlite:///{home / 'mlflow.db'}"
-    params = TrainParams(arch="resnet18", epochs=1, batch=16, threads=1, absent_vendor="warn")
-    train(
-        store=store, out=home / "model", params=params, mlflow_uri=uri, experiment="osteogate", run_name="r",
-        git_commit=None,
-    )  # fmt: skip
-    evaluate(
-        model=home / "model", store=store, out=home / "evaluation",
-        params=section("evaluate", EvaluateParams).model_copy(update={"bootstrap_draws": 100}),
-        scales=section("scales", ScalesParams), look_log=home / "test_set_looks.jsonl",
-    )  # fmt: skip
-    answer_and_log(cohort, home, tmp_path / "server")
-    said = capfd.readouterr()
-    (home / "output.txt").write_text(said.out + said.err)
-    assert found_in(home, but=IDENTITY) == []
-    written = {path.name for path in home.rglob("*")}
-    assert written >= {"mlflow.db", "weights.pt", "report.html", "test_set_looks.jsonl", "prediction_log.db"}
