@@ -11,6 +11,8 @@ from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.scan import ScanResult
 from models.errors import ParameterError
 
+SHARD_MARK = ".shard-"  # in the name of a part's intake folder, after that of the whole
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -47,7 +49,7 @@ class Shard:
 
     def identity(self, whole: Path) -> Path:
         """Folder of this part's locations.json, beside that of the whole."""
-        return whole.with_name(f"{whole.name}.shard-{self}")
+        return whole.with_name(f"{whole.name}{SHARD_MARK}{self}")
 
     def holds(self, patient: str) -> bool:
         """Whether a patient (keyed hash), or whatever else stands for one, is in this part."""

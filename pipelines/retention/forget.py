@@ -63,7 +63,7 @@ def account_of(workspace: Workspace, patient_id: str, study_uids: tuple[str, ...
         names,
         tuple(find_traces(workspace, names)),
         answers,
-        sum(names.intakes.values()),
+        sum(names.source_files.values()),
         tuple(source_folders(workspace, names)),
     )
 

@@ -11,6 +11,7 @@ import pandas as pd
 from components.ingest_dicom.locations import FILE_NAME, Locations, LocationsError, read_locations
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser, read_key
 from components.ingest_dicom.series_table import SeriesTableError, read_others_table, read_series_table
+from components.ingest_dicom.shards import SHARD_MARK
 from models.errors import ParameterError
 from pipelines.workspace import Workspace
 
@@ -28,7 +29,7 @@ class PatientNames:
     studies, series, files
         As the intake's tables name them; studies also those that were asked for by their UID.
     intakes
-        locations.json that names the patient, to the number of CT files it lists.
+        locations.json that names the patient, to the number of CT files it lists; also those of an ingest's shards.
     """
 
     patients: frozenset[str]
@@ -41,6 +42,16 @@ class PatientNames:
     def tokens(self) -> frozenset[str]:
         """All of them: a cell or a word that equals one is about this patient."""
         return self.patients | self.studies | self.series | self.files
+
+    @property
+    def source_files(self) -> dict[str, int]:
+        """CT files of the patient by data version, whether its intake was made whole, in shards, or in both ways."""
+        counts: dict[str, dict[bool, int]] = {}
+        for path, count in self.intakes.items():
+            version, mark, _ = path.parent.name.partition(SHARD_MARK)
+            ways = counts.setdefault(version, {})
+            ways[bool(mark)] = ways.get(bool(mark), 0) + count
+        return {version: max(ways.values()) for version, ways in counts.items()}
 
 
 def find_names(workspace: Workspace, patient_id: str, study_uids: tuple[str, ...] = ()) -> PatientNames:
@@ -104,7 +115,7 @@ def site_keys(workspace: Workspace) -> list[bytes]:
 
 def source_folders(workspace: Workspace, names: PatientNames) -> list[str]:
     """Cohort folders that the intakes were read from, as runs were told; they are not the workspace's to delete."""
-    versions = {path.parent.name for path in names.intakes}
+    versions = set(names.source_files)
     folders = set()
     for run in sorted(workspace.runs.glob("*/manifest.json")):
         try:

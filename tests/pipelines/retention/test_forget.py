@@ -18,6 +18,7 @@ from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.run import run as ingest
 from components.ingest_dicom.series_table import read_series_table
+from components.ingest_dicom.shards import Shard
 from models.crop_store import open_crop_store
 from models.errors import ParameterError
 from monitoring.prediction_log import PredictionLog
@@ -215,3 +216,29 @@ def test_the_command_lists_first_and_says_what_stays(hospital: Hospital) -> None
     assert "deleted: crops: 12" in done.stdout
     shutil.rmtree(hospital.workspace.home / "mlartifacts")
     assert "nothing is held of this patient here" in osteogate("forget", LEAVER, **where).stdout
+
+
+def test_a_patient_is_forgotten_in_the_shards_too(hospital: Hospital, tmp_path: Path) -> None:
+    home = hospital.workspace.home
+    kfp = hospital.output.parents[1]
+    shards = [Shard(number, 4) for number in range(4)]
+    outputs = [kfp / f"for-loop-2-iteration-{one.number}" / "ingest-shard" / "intake" for one in shards]
+    for one, output in zip(shards, outputs, strict=True):
+        ingest(
+            data=tmp_path / "cohort", out=output, key=KEY, params=IngestParams(workers=1), shard=one,
+            identity=one.identity(home / "intake" / ("a" * 32)),
+        )  # fmt: skip
+        entry = home / "kfp" / "cache" / f"shard-{one}.json"
+        entry.write_text(json.dumps({"intake": {"uri": str(output)}}))
+    places = {one: one.identity(home / "intake" / ("a" * 32)) / "locations.json" for one in shards}
+    theirs = {one for one in shards if LEAVER in places[one].read_text()}
+    assert 0 < len(theirs) < 4
+    account = account_of(hospital.workspace, LEAVER)
+    assert account.source_file_count == 4
+    forget(hospital.workspace, account)
+    assert not holders(hospital.workspace, LEAVER)
+    assert not set(holders(hospital.workspace, hospital.leaver)) - {"seen_patients.json"}
+    kept = {path.name for path in (home / "kfp" / "cache").glob("shard-*.json")}
+    assert kept == {f"shard-{one}.json" for one in shards if one not in theirs}, "the others are reused"
+    names = "".join(path.read_text() for path in home.rglob("locations.json"))
+    assert names.count(f'"patient_id": "{STAYER}"') == 2

@@ -290,3 +290,39 @@ def test_a_holding_written_in_the_future_is_not_old(workspace: Workspace) -> Non
     path = write(workspace.logs / "triton.log", days=-100)
     assert path.stat().st_mtime > time.time()
     assert gone(plan(workspace)) == set()
+
+
+def test_outputs_of_shards_have_the_terms_of_their_steps(workspace: Workspace) -> None:
+    run = workspace.home / "kfp" / "osteogate-20200101-000000"
+    version = "a" * 32
+    for number in range(2):
+        folder = run / f"for-loop-2-iteration-{number}"
+        write(folder / "ingest-shard" / "intake" / "series.parquet", days=OLD_DAYS)
+        write(folder / "prepare-shard" / "store" / "manifest.json", days=OLD_DAYS)
+        age(folder, OLD_DAYS)
+        write(
+            workspace.home / "intake" / f"{version}.dir.shard-{number}-of-2" / "locations.json", days=OLD_DAYS
+        )
+    write(run / "merge-intake" / "intake" / "series.parquet", days=OLD_DAYS)
+    write(run / "merge-crops" / "store" / "manifest.json", days=OLD_DAYS)
+    age(workspace.home, OLD_DAYS)
+    found = plan(workspace)
+    kinds = {
+        item.holding.path.relative_to(workspace.home).as_posix(): item.holding.kind for item in found.expired
+    }
+    assert kinds == {
+        **{f"intake/{version}.dir.shard-{number}-of-2": Kind.INTAKE for number in range(2)},
+        **{
+            f"kfp/{run.name}/for-loop-2-iteration-{number}/{task}": kind
+            for number in range(2)
+            for task, kind in (("ingest-shard", Kind.QUARANTINE), ("prepare-shard", Kind.CROPS))
+        },
+        f"kfp/{run.name}/merge-intake": Kind.QUARANTINE,
+        f"kfp/{run.name}/merge-crops": Kind.CROPS,
+    }
+    apply_plan(found, workspace)
+    assert not run.exists(), "emptied folders of shards go with their tasks"
+    lines = (workspace.home / DELETIONS_FILE).read_text().splitlines()
+    assert {json.loads(line)["name"] for line in lines} == {
+        name.removeprefix("kfp/").removeprefix("intake/") for name in kinds
+    }
