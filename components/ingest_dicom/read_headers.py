@@ -14,6 +14,7 @@ from pathlib import Path
 
 from components.ingest_dicom.headers import Header, OtherFile
 from components.ingest_dicom.read_header import read_header
+from components.ingest_dicom.shared_values import SharedValues
 
 # below this many files (0.2 s) a helper has hardly started when all is read
 HELPERS_FROM = 2000
@@ -49,14 +50,18 @@ def read_headers(
     if any(len(os.fsencode(path)) > PATH_BYTES_MAX for path in paths):
         count = 0
     helpers = [_Helper.start() for _ in range(count)]
+    shared = SharedValues()
     try:
         while len(done) < len(chunks):
             for helper in helpers:
                 helper.fill(pending, chunks)
             if pending:
                 index = pending.pop()
-                done[index] = [read_header(path) for path in chunks[index]]
-            done.update(_results([helper for helper in helpers if helper.alive], pending))
+                done[index] = [shared.share(read_header(path), path) for path in chunks[index]]
+            for index, read in _results([helper for helper in helpers if helper.alive], pending):
+                done[index] = [
+                    shared.share(item, path) for item, path in zip(read, chunks[index], strict=True)
+                ]
             if progress is not None:
                 progress(sum(map(len, done.values())), len(paths))
     finally:
