@@ -53,10 +53,14 @@ class DataSetValues(Values):
         ):  # a VR that holds no text: what pydicom shows of it is no value
             return ()
         if isinstance(value, str):
-            items: list[object] = list(value[:most].split("\\")) if "\\" in value else [value]
+            parts: list[object] = list(value[:most].split("\\")) if "\\" in value else [value]
         else:
-            items = list(value[:most]) if isinstance(value, MultiValue | list | tuple) else [value]
-        return tuple(one_line(str(item)[:most]) for item in items)
+            parts = list(value[:most]) if isinstance(value, MultiValue | list | tuple) else [value]
+        return tuple(one_line(str(item)[:most]) for item in parts)
+
+    def items(self, keyword: str) -> list[Values]:
+        """See `Values.items`."""
+        return [DataSetValues(item) for item in items(self._dataset, keyword)]
 
 
 def text(dataset: Dataset, keyword: str) -> str:
@@ -79,6 +83,12 @@ def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
     return DataSetValues(dataset).numbers(keyword)
 
 
+def items(dataset: Dataset, keyword: str | BaseTag) -> list[Dataset]:
+    """Items of a sequence; [] when it is missing, malformed or no sequence."""
+    value = _converted(dataset, keyword)
+    return list(value) if isinstance(value, Sequence) else []
+
+
 def _plain(dataset: Dataset, keyword: str) -> str | None:
     """The value as it stands in the file when it is ASCII text there; None otherwise.
 
@@ -95,7 +105,7 @@ def _plain(dataset: Dataset, keyword: str) -> str | None:
     return element.value.decode("ascii")
 
 
-def _converted(dataset: Dataset, keyword: str) -> object | None:
+def _converted(dataset: Dataset, keyword: str | BaseTag) -> object | None:
     """The value as pydicom converts it (character sets, binary numbers); None when missing or malformed."""
     tag = _tag(keyword)
     if tag not in dataset:
@@ -107,5 +117,5 @@ def _converted(dataset: Dataset, keyword: str) -> object | None:
 
 
 @cache
-def _tag(keyword: str) -> BaseTag:
+def _tag(keyword: str | BaseTag) -> BaseTag:
     return Tag(keyword)

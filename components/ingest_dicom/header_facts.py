@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from components.ingest_dicom.declared_contrast import declared_agent
 from components.ingest_dicom.headers import Header
 from components.ingest_dicom.lossy import is_lossy
+from components.ingest_dicom.multi_energy import multi_energy
 from components.ingest_dicom.values import Values
 
 # Tables and gantries are some metres long: a position farther off is a broken number, not a place.
@@ -53,7 +55,7 @@ def header_of(path: Path, values: Values, meta: Values, *, truncated: bool) -> H
         study_description=text("StudyDescription"),
         series_description=text("SeriesDescription"),
         protocol_name=text("ProtocolName"),
-        contrast_agent=text("ContrastBolusAgent"),
+        contrast_agent=declared_agent(values),
         sex=text("PatientSex").upper(),
         age_text=text("PatientAge").upper(),
         birth_date=text("PatientBirthDate"),
@@ -65,6 +67,7 @@ def header_of(path: Path, values: Values, meta: Values, *, truncated: bool) -> H
         filters=" ".join((*texts("FilterType"), *texts("FilterMaterial"))),
         body_part=text("BodyPartExamined"),
         quality_control=text("QualityControlSubject"),
+        multi_energy=multi_energy(values),
     )
 
 

@@ -34,6 +34,10 @@ class Header:
 
     Attributes
     ----------
+    contrast_agent
+        See `declared_contrast.declared_agent`.
+    multi_energy
+        See `multi_energy.multi_energy`.
     lossy
         Declared or, by the transfer syntax, assumed to have been compressed with loss.
     frame
@@ -84,6 +88,7 @@ class Header:
     filters: str = ""
     body_part: str = ""
     quality_control: str = ""
+    multi_energy: tuple[str, ...] = ()
     frame: int | None = None
     frames: tuple[Header, ...] = ()
 

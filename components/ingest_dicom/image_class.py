@@ -5,23 +5,36 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from components.ingest_dicom.multi_energy import MONOENERGETIC
+
 SCREEN_TYPES = {"SCREEN SAVE", "SCREENSHOT", "RESULTS", "GSI SCREEN SAVE"}
 REFORMAT_TYPES = {"MPR", "REFORMATTED", "CSA MPR", "CSAMPR", "CORONAL", "SAGITTAL", "PROJECTION IMAGE",
-                  "MIP", "AVERAGE", "MINIP", "CPR", "VRT", "3D", "VOLREN"}  # fmt: skip
+                  "MIP", "MAX_IP", "AVERAGE", "MINIP", "MIN_IP", "CURVED_MPR", "VOLUME_RENDER",
+                  "SURFACE_RENDER", "CPR", "VRT", "3D", "VOLREN"}  # fmt: skip
 
-VNC_TYPES = re.compile(r"\b(?:VNC|VUE|VIRTUAL[ _-]*(?:NON|UN)|TNC)|DE_VNC|WATER\(IODINE\)|SUPP?RESSED_IODINE")
-MONO_TYPES = re.compile(r"\bMONO(?:E|ENERGETIC)?\b|MONO_|MONO\+|MONOENERG|\bVMI\b|\bGSI MONO|\d+\s?KEV\b")
+# Values 3 and on of ImageType: those of the standard (VMI, MAT_..., DICOM PS3.3 C.8.2.1.1.1) and of the makers.
+# An image with a material removed stands for the one without it, be it iodine (VNC) or calcium.
+# TNC and TUE, true non-contrast and true unenhanced, are no virtual images.
+VNC_TYPES = re.compile(
+    r"(?<![A-Z])(?:VNCA?|VUE)(?![A-Z])|VIRTUAL[ _-]*(?:NON|UN)|WATER\(IODINE\)|SUPP?RESSED_IODINE|MAT_REMOVED"
+)
+MONO_TYPES = re.compile(r"MONO(?!CHROME|PHAS)|\bVMI\b|\d+\s?KEV\b")
 MAP_TYPES = re.compile(
-    r"MATERIAL|\bIODINE\b|EFF(?:ECTIVE)?[ _]?(?:Z|ATOMIC)|Z_EFF|PERFUSION|ELECTRON|CALCIUM_SUPP|DECOMP"
+    r"MATERIAL|\bMAT_|(?<![A-Z])IODINE(?![A-Z])|EFF(?:ECTIVE)?[ _]?(?:Z|ATOMIC)|Z_EFF|RHO_?Z|PERFUSION|ELECTRON|"
+    r"CALCIUM_SUPP|DECOMP"
 )
 VNC_WORDS = re.compile(
-    r"\bVNC\b|\bVUE\b|VIRTUAL(?:LY)?[\s\-_]*(?:NON|UN)[\s\-_]*(?:CONTRAST|ENHANCED)|VIRT[\s.]*NAT|\bTNC\b"
+    r"\bVNCA?\b|\bVUE\b|VIRTUAL(?:LY)?[\s\-_]*(?:NON|UN)[\s\-_]*(?:CONTRAST|ENHANCED|CALCIUM)|"
+    r"\bPURE\s?(?:CALCIUM|LUMEN)\b|\bVIRT(?:\.|UELL\w*|UALE?)?[\s\-.]*NAT\w*|"
+    r"\bSANS\s(?:CONTRASTE|INJECTION)\sVIRTUEL|WATER\s?\(IODINE"
 )
 MONO_WORDS = re.compile(
-    r"MONO[\s\-_]?E(?:NERG\w*)?\b|MONOENERG\w*|\bMONO\b|\bMONO\s?\+|\b\d{2,3}\s?KEV\b|\bVMI\b"
+    r"MONO[\s\-_]?E(?:NERG\w*)?\b|MONOENERG\w*|MONOCHROMAT\w*|\bU?MONO(?:PLUS)?\b|\bMONO\s?\+|"
+    r"\b\d{2,3}\s?KEV\b|\bVMI\b"
 )
 MAP_WORDS = re.compile(
-    r"CALCIUM\s?SUPP|\bIODINE[\s\-_]*(?:MAP|DENSITY|OVERLAY|NO[\s\-_]*WATER)|\bZ[\s\-_]?EFF"
+    r"CALCIUM\s?SUPP|\bIODINE[\s\-_]*(?:MAP|DENSITY|OVERLAY|NO[\s\-_]*WATER|\()|\bZ[\s\-_]?EFF|"
+    r"\bELECTRON[\s\-]*DENSITY|\bRHO\s?/?\s?Z\b"
 )
 # Siemens writes the filter's tin into protocol and description ("Sn100kV"), others into the filter's attributes
 TIN_WORDS = re.compile(r"\bSN\s?\d{2,3}(?:\s?KV[P]?)?\b|\bTIN[\s\-_]*FILT\w*|\bTIN\b")
@@ -51,6 +64,8 @@ class Declared:
         FilterType and FilterMaterial.
     quality_control
         QualityControlSubject (0010,0200): YES for a phantom.
+    multi_energy
+        See `multi_energy.multi_energy`.
     """
 
     bits_stored: int = 0
@@ -59,6 +74,7 @@ class Declared:
     model: str = ""
     body_part: str = ""
     quality_control: str = ""
+    multi_energy: tuple[str, ...] = ()
 
 
 _SILENT = Declared()
@@ -89,6 +105,8 @@ def image_class(
         return "secondary_capture", "header"
     if declared.quality_control.upper() == "YES" or "PHANTOM" in declared.body_part.upper():
         return "phantom", "header"
+    if MONOENERGETIC in declared.multi_energy:
+        return "monoenergetic", "header"
     if VNC_TYPES.search(own):
         return "virtual_non_contrast", "header"
     if MONO_TYPES.search(own):
@@ -97,7 +115,7 @@ def image_class(
         return "derived", "header"
     if values & REFORMAT_TYPES:
         return "reformat", "header"
-    if PHOTON_COUNTING_SCANNERS.search(" ".join((own, declared.model.upper()))):
+    if PHOTON_COUNTING_SCANNERS.search(" ".join((own, declared.model.upper(), *declared.multi_energy))):
         return "photon_counting", "header"
     if TIN_FILTERS.search(declared.filters.upper()):
         return "tin_filtered", "header"

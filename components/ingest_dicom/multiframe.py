@@ -14,10 +14,9 @@ from typing import Any, TypeAlias
 import pydicom
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
-from components.ingest_dicom.elements import ESCAPE, VALUE_ERRORS, number, text, texts
+from components.ingest_dicom.elements import ESCAPE, VALUE_ERRORS, items, number, text, texts
 from components.ingest_dicom.guarded_file import open_guarded
 from models.refusal import Code, refuse
 
@@ -26,7 +25,13 @@ FRAME_TYPE_VALUES = 4  # what the standard defines; makers add their own behind
 GROUPS = Tag("SharedFunctionalGroupsSequence"), Tag("PerFrameFunctionalGroupsSequence")
 Element: TypeAlias = Any  # pydicom's DataElement, or RawDataElement where nothing was converted yet
 IN_FRAMES = (Tag("FrameType"), Tag("FrameAcquisitionDateTime"), Tag("TemporalPositionIndex"),
-             Tag("ContrastBolusAgentAdministered"))  # fmt: skip
+             Tag("ContrastBolusAgentAdministered"), Tag("VolumeBasedCalculationTechnique"))  # fmt: skip
+CONTRAST = (
+    "ContrastBolusAgent",
+    "ContrastBolusAgentSequence",
+    "ContrastBolusVolume",
+    "ContrastBolusIngredient",
+)
 
 
 def frame_datasets(path: Path, wanted: Collection[BaseTag]) -> list[Dataset]:
@@ -43,7 +48,7 @@ def frame_datasets(path: Path, wanted: Collection[BaseTag]) -> list[Dataset]:
     """
     with open_guarded(path) as file:
         dataset = pydicom.dcmread(file, stop_before_pixels=True)
-    groups = _items(dataset, GROUPS[1])
+    groups = items(dataset, GROUPS[1])
     declared = number(dataset, "NumberOfFrames")
     if not groups:
         raise refuse(Code.ENHANCED_MULTIFRAME, "found no per-frame functional groups in a multi-frame object")
@@ -54,24 +59,25 @@ def frame_datasets(path: Path, wanted: Collection[BaseTag]) -> list[Dataset]:
         )
     tags = frozenset(wanted) | frozenset(IN_FRAMES)
     top = {tag: element for tag in tags if (element := _element(dataset, tag)) is not None}
-    shared = top | _grouped(_items(dataset, GROUPS[0])[:1], tags)
-    agents = _agents(dataset)
-    frames = [_frame(dataset, shared | _grouped([group], tags), agents) for group in groups]
+    shared = top | _grouped(items(dataset, GROUPS[0])[:1], tags)
+    frames = [_frame(dataset, shared | _grouped([group], tags)) for group in groups]
     _refuse_what_is_no_stack(frames)
     return frames
 
 
-def _frame(dataset: Dataset, elements: dict[BaseTag, Element], agents: str) -> Dataset:
+def _frame(dataset: Dataset, elements: dict[BaseTag, Element]) -> Dataset:
     frame = Dataset()
     frame.file_meta = dataset.file_meta
     for tag, element in elements.items():
         frame[tag] = element
     if kind := texts(frame, "FrameType"):
-        frame.ImageType = list(kind)
+        # how a volume was calculated (MAX_IP, MPR, ...) is a value of ImageType in a single-frame image
+        frame.ImageType = [*kind, *texts(frame, "VolumeBasedCalculationTechnique")]
     if time := text(frame, "FrameAcquisitionDateTime"):
         frame.AcquisitionDate = time[:8]
-    if agents and text(frame, "ContrastBolusAgentAdministered").upper() != "NO":
-        frame.ContrastBolusAgent = agents
+    if text(frame, "ContrastBolusAgentAdministered").upper() == "NO":  # not yet: a phase before it
+        for keyword in CONTRAST:
+            frame.pop(Tag(keyword), None)
     return frame
 
 
@@ -91,24 +97,15 @@ def _grouped(groups: Iterable[Dataset], tags: Collection[BaseTag]) -> dict[BaseT
     found: dict[BaseTag, Element] = {}
     for group in groups:
         for macro in group.keys():  # noqa: SIM118 (a Dataset iterates over elements)
-            items = _items(group, macro)
-            for tag in {tag for item in items for tag in item.keys()} & set(tags):  # noqa: SIM118
-                values = [element for item in items if (element := _element(item, tag)) is not None]
+            if macro in tags and (element := _element(group, macro)) is not None:
+                found[macro] = element
+            inside = items(group, macro)
+            for tag in {tag for item in inside for tag in item.keys()} & set(tags):  # noqa: SIM118
+                values = [element for item in inside if (element := _element(item, tag)) is not None]
                 if values:
                     same = all(_value(value) == _value(values[0]) for value in values)
                     found[tag] = values[0] if same else DataElement(tag, values[0].VR or "UN", None)
     return found
-
-
-def _items(dataset: Dataset, tag: BaseTag) -> list[Dataset]:
-    """Items of a sequence; [] when the attribute is missing, malformed or no sequence."""
-    if tag not in dataset:
-        return []
-    try:
-        value = dataset[tag].value
-    except VALUE_ERRORS:
-        return []
-    return list(value) if isinstance(value, Sequence) else []
 
 
 def _element(dataset: Dataset, tag: BaseTag) -> Element | None:
@@ -127,9 +124,3 @@ def _element(dataset: Dataset, tag: BaseTag) -> Element | None:
 
 def _value(element: Element) -> object:
     return element.value.strip(b" \0") if isinstance(element.value, bytes) else element.value
-
-
-def _agents(dataset: Dataset) -> str:
-    """Contrast agents that the object declares (DICOM PS3.3 C.7.6.4b); "" for none."""
-    items = _items(dataset, Tag("ContrastBolusAgentSequence"))
-    return ", ".join(text(item, "CodeMeaning") or "unnamed agent" for item in items)

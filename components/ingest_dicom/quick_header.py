@@ -56,6 +56,10 @@ class QuickValues(Values):
         value = self._found.get(keyword)
         return _split(value, most) if value else ()
 
+    def items(self, keyword: str) -> list[Values]:
+        """None: a file that holds a wanted sequence is pydicom's."""
+        return []
+
 
 class _NotOrdinaryError(Exception):
     """A file for pydicom."""

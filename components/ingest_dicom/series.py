@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from components.ingest_dicom.age import age_years, capped_age_years, dicom_date
-from components.ingest_dicom.contrast_words import contrast_words, names_an_agent
+from components.ingest_dicom.contrast_words import contrast_words
 from components.ingest_dicom.geometry import StackGeometry
 from components.ingest_dicom.headers import HU_TYPES, Header
 from components.ingest_dicom.image_class import Declared, image_class
@@ -53,7 +53,7 @@ class CtSeries:
     orientation_consistent
         All slices agree in orientation, matrix and pixel spacing.
     contrast_tag, contrast_words, contrast_image_hu
-        ContrastBolusAgent is filled; the words found in descriptions ("" for none); estimated HU of the
+        An agent is declared (`declared_contrast`); the words found in descriptions ("" for none); estimated HU of the
         aortic lumen (NaN when no lumen was found).
     image_class, image_class_basis
         original, localizer, secondary_capture, virtual_non_contrast, monoenergetic, tin_filtered,
@@ -177,7 +177,7 @@ def describe_series(
         tilt_deg=_tilt_deg(slices, geometry),
         orientation=f"{majority.patient_position} {geometry.plane}".strip() if geometry.placed else "",
         orientation_consistent=geometry.consistent,
-        contrast_tag=any(names_an_agent(header.contrast_agent) for header in slices),
+        contrast_tag=any(header.contrast_agent for header in slices),
         contrast_words=contrast_words(*descriptions),
         contrast_image_hu=contrast_image_hu,
         image_class=kind,
@@ -219,6 +219,7 @@ def _declared(header: Header) -> Declared:
         model=header.model,
         body_part=header.body_part,
         quality_control=header.quality_control,
+        multi_energy=header.multi_energy,
     )
 
 

@@ -21,6 +21,10 @@ class Values(ABC):
     def texts(self, keyword: str, *, most: int | None = CHARACTERS_MAX) -> tuple[str, ...]:
         """The values as stripped text; () when missing; no more than `most` characters, nor values."""
 
+    @abstractmethod
+    def items(self, keyword: str) -> list[Values]:
+        """Items of a sequence; [] when it is missing, malformed or no sequence."""
+
     def text(self, keyword: str) -> str:
         """The value as one stripped line; several values joined with a backslash; "" when missing."""
         return "\\".join(self.texts(keyword)).strip()

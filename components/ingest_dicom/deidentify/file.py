@@ -102,7 +102,9 @@ def _read(source: Path) -> FileDataset:
     if sop_class not in KEPT_CLASSES and not (unknown_ct and "Rows" in dataset):
         kind = UID(sop_class).name if sop_class in UID_dictionary else "an unknown class"
         raise refuse(Code.NOT_CT, f"found {kind}")
-    if _breaks_off(dataset) or (sop_class not in LEVEL_OBJECTS and not any(name in dataset for name in PIXEL_DATA)):
+    if _breaks_off(dataset) or (
+        sop_class not in LEVEL_OBJECTS and not any(name in dataset for name in PIXEL_DATA)
+    ):
         # written again it would be a whole file, and nobody would see what is missing
         raise refuse(Code.FILE_TRUNCATED, "the file breaks off before the end of its data set")
     return dataset

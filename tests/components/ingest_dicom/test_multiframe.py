@@ -195,6 +195,50 @@ def test_contrast_that_was_not_yet_given_is_no_contrast(single: Path, tmp_path: 
     assert _row(scan_folder(tmp_path / "multi"))["contrast_tag"] is False
 
 
+def _photon_counting(enhanced: Dataset) -> None:
+    detectors = [_item(MultienergyDetectorType="PHOTON_COUNTING")]
+    enhanced.MultienergyCTAcquisitionSequence = [_item(MultienergyCTXRayDetectorSequence=detectors)]
+
+
+def _one_energy(enhanced: Dataset) -> None:
+    for frame in enhanced.PerFrameFunctionalGroupsSequence:
+        frame.MultienergyCTCharacteristicsSequence = [_item(MonoenergeticEnergyEquivalent=70.0)]
+
+
+def _material_removed(enhanced: Dataset) -> None:
+    kind = [_item(FrameType=["DERIVED", "PRIMARY", "VOLUME", "MAT_REMOVED"])]
+    enhanced.SharedFunctionalGroupsSequence[0].CTImageFrameTypeSequence = kind
+
+
+def _projection(enhanced: Dataset) -> None:
+    kind = _item(
+        FrameType=["ORIGINAL", "PRIMARY", "VOLUME", "NONE"], VolumeBasedCalculationTechnique="MAX_IP"
+    )
+    enhanced.SharedFunctionalGroupsSequence[0].CTImageFrameTypeSequence = [kind]
+
+
+def _tin(enhanced: Dataset) -> None:
+    details = enhanced.SharedFunctionalGroupsSequence[0].CTXRayDetailsSequence[0]
+    details.FilterType, details.FilterMaterial = "FLAT", ["TIN"]
+
+
+@pytest.mark.parametrize(
+    ("declare", "expected"),
+    [
+        (_photon_counting, "photon_counting"), (_one_energy, "monoenergetic"), (_tin, "tin_filtered"),
+        (_material_removed, "virtual_non_contrast"), (_projection, "reformat"),
+    ],
+)  # fmt: skip
+def test_what_kind_of_image_it_is_is_read_from_nested_groups(
+    single: Path, tmp_path: Path, declare: Any, expected: str
+) -> None:
+    enhanced = _enhanced(single, tmp_path / "multi")
+    declare(enhanced)
+    enhanced.save_as(tmp_path / "multi" / "object")
+    row = _row(scan_folder(tmp_path / "multi"))
+    assert (row["image_class"], row["image_class_basis"]) == (expected, "header")
+
+
 def test_two_tubes_that_contradict_each_other_leave_the_voltage_unknown(single: Path, tmp_path: Path) -> None:
     enhanced = _enhanced(single, tmp_path / "multi")
     enhanced.SharedFunctionalGroupsSequence[0].CTXRayDetailsSequence = [_item(KVP=80), _item(KVP=140)]
