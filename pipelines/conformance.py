@@ -17,6 +17,9 @@ from pydicom.tag import Tag
 from pydicom.uid import UID, AllTransferSyntaxes
 
 from components.ingest_dicom.header_tags import HEADER_TAGS
+from components.ingest_dicom.headers import SEGMENTATION, STRUCTURE_SET
+from components.ingest_dicom.multi_energy import NESTED
+from components.ingest_dicom.multiframe import IN_FRAMES
 from pipelines.conformance_probe import READ, storage_classes
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "conformance.md"
@@ -26,11 +29,16 @@ INGEST = "components.ingest_dicom"
 
 def sop_classes() -> list[str]:
     """Storage classes and what becomes of them."""
-    words = {READ: "read as CT"}
-    rows = [
-        f"| {uid.name} | {uid} | {words.get(found, f'listed and left: `{found}`')} |"
-        for uid, found in storage_classes()
-    ]
+    levels = {*SEGMENTATION, STRUCTURE_SET}
+
+    def words(uid: UID, found: str) -> str:
+        if found == READ:
+            return "read as CT"
+        if uid in levels:
+            return f"listed as `{found}`, and read for vertebra levels (4.4)"
+        return f"listed and left: `{found}`"
+
+    rows = [f"| {uid.name} | {uid} | {words(uid, found)} |" for uid, found in storage_classes()]
     return ["| SOP class | UID | what becomes of it |", "|---|---|---|", *rows]
 
 
@@ -58,12 +66,17 @@ def decoders_of(uid: UID) -> tuple[str, ...] | None:
 
 
 def attributes() -> list[str]:
-    """Every attribute that is read from an image's header."""
+    """Every attribute that is read from an image's header, and inside the sequences of which kind."""
     rows = [
-        f"| {Tag(name).group:04X},{Tag(name).element:04X} | {dictionary_description(name)} | {dictionary_VR(name)} |"
-        for name in HEADER_TAGS
+        f"| {tag.group:04X},{tag.element:04X} | {dictionary_description(tag)} | {dictionary_VR(tag)} | {where} |"
+        for where, tags in (
+            ("data set; in enhanced CT the functional groups too", map(Tag, HEADER_TAGS)),
+            ("functional groups", IN_FRAMES),
+            ("items of sequences", map(Tag, NESTED)),
+        )
+        for tag in sorted(tags)
     ]
-    return ["| tag | attribute | VR |", "|---|---|---|", *rows]
+    return ["| tag | attribute | VR | where |", "|---|---|---|---|", *rows]
 
 
 def character_sets() -> list[str]:
@@ -80,12 +93,23 @@ def dicomweb() -> list[str]:
     settings = params.DicomWebParams()
     keys = ", ".join(sorted(client.SERIES_KEYS))
     return [
-        "| service (DICOM PS3.18) | role | what is asked |",
+        "| transaction (DICOM PS3.18) | request, GET | accepted answer |",
         "|---|---|---|",
-        "| QIDO-RS search for studies, series, instances (10.6) | user | any attribute by keyword; "
-        f"of the series: {keys}; `limit` {client.PAGE}, `offset` |",
-        "| WADO-RS retrieve series, retrieve instance (10.4) | user | "
-        "`application/dicom; transfer-syntax=*`: as stored |",
+        *(
+            f"| QIDO-RS, search (10.6): {what} | `{path}?limit={client.PAGE}&offset=N`{query} | "
+            "`application/dicom+json` |"
+            for what, path, query in (
+                ("studies", "/studies", ", with any attribute of the query that is not a series' own"),
+                ("series of a study", "/studies/{study}/series", f", with {keys}"),
+                ("series, where the query names no study", "/series", f", with {keys}"),
+                ("instances", "/studies/{study}/series/{series}/instances", ""),
+            )
+        ),
+        *(
+            f"| WADO-RS, retrieve (10.4): {what} | `/studies/{{study}}/series/{{series}}{path}` | "
+            '`multipart/related; type="application/dicom"; transfer-syntax=*`: as stored |'
+            for what, path in (("series", ""), ("instance, of what a series lacked", "/instances/{instance}"))
+        ),
         "",
         f"Modalities that are retrieved: {', '.join(settings.modalities)}. At most {settings.series_max} series "
         f"a query, {settings.attempts} attempts a request, {settings.timeout_s:g} s without an answer "

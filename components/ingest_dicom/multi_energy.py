@@ -8,6 +8,8 @@ from components.ingest_dicom.values import Values
 
 SEQUENCES = ("MultienergyCTAcquisitionSequence", "MultienergyCTCharacteristicsSequence")
 DETECTORS = "MultienergyCTXRayDetectorSequence"
+# what is read inside them
+NESTED = (DETECTORS, "MultienergyDetectorType", "MonoenergeticEnergyEquivalent")
 MONOENERGETIC = "MONOENERGETIC"
 
 
