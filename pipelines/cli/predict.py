@@ -60,7 +60,7 @@ def predict(
     from pipelines.gateway.answer_log import prediction_row
     from pipelines.gateway.figure import write_figure
     from pipelines.gateway.inference import ask
-    from pipelines.gateway.preparation import prepare_study
+    from pipelines.gateway.preparation import PreparedStudy, prepare_study
     from pipelines.gateway.settings import GatewayParams
     from pipelines.gateway.stated import Stated
     from pipelines.site_key import ensure_site_key
@@ -74,6 +74,7 @@ def predict(
     source = the_source(image, query, login)
     stated = Stated(kvp=kvp, age_years=age, sex=sex.upper() if sex else None)
     started = time.monotonic()
+    prepared: PreparedStudy | None = None
     try:
         with (
             source_progress() as progress,
@@ -101,7 +102,8 @@ def predict(
             answer = ask(prepared, client, params.prepare)
     except RefusedError as error:
         if json_output:
-            typer.echo(json.dumps(refused_as_dict(error), indent=2))
+            decided = prepared.study.decisions if prepared is not None else ()
+            typer.echo(json.dumps(refused_as_dict(error, decided), indent=2))
         raise
     latency_ms = (time.monotonic() - started) * 1000
     row = prediction_row(answer, prepared, pseudonymiser, latency_ms=latency_ms, source=Source.PREDICT)

@@ -7,6 +7,8 @@ from typing import Any
 
 from models.decision import Decision
 from models.refusal import MEANINGS, Code, Refusal, RefusedError
+from pipelines.gateway.series_decisions import Decision as SeriesDecision
+from pipelines.gateway.series_decisions import StudyRefusedError
 
 SCHEMA_VERSION = 1
 OUTSIDE = "outside validated input"
@@ -50,7 +52,7 @@ class Answer:
     left_out
         Levels of L1-L4 that were not used, and why.
     decisions
-        Every CT series of the study: taken or left, and why.
+        Every series of the study: taken or left, and why.
     """
 
     flag: bool
@@ -71,7 +73,7 @@ class Answer:
     model_version: str
     data_version: str
     data_kind: str
-    decisions: tuple[dict[str, str], ...] = ()
+    decisions: tuple[SeriesDecision, ...] = ()
 
     @property
     def inside_validated_input(self) -> bool:
@@ -169,8 +171,14 @@ class Answer:
         return lines
 
 
-def refused_as_dict(error: RefusedError) -> dict[str, Any]:
-    """A refusal as plain types for JSON."""
+def refused_as_dict(error: RefusedError, decisions: tuple[SeriesDecision, ...] = ()) -> dict[str, Any]:
+    """A refusal as plain types for JSON.
+
+    Parameters
+    ----------
+    decisions
+        What was decided about the study's series before; of a `StudyRefusedError` its own.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "answer": "refused",
@@ -178,4 +186,5 @@ def refused_as_dict(error: RefusedError) -> dict[str, Any]:
             {"code": item.code.value, "found": item.found, "action": MEANINGS[item.code].action}
             for item in error.refusals
         ],
+        "series_decisions": list(error.decisions if isinstance(error, StudyRefusedError) else decisions),
     }

@@ -25,6 +25,7 @@ from components.segment_levels.engine import SUFFIX, EngineFailedError, segment_
 from models.crop_store import CropGeometry
 from models.levels import LEVELS
 from models.refusal import Code, Refusal, RefusedError, refuse
+from pipelines.gateway.series_decisions import StudyRefusedError
 from pipelines.gateway.settings import GatewayParams
 from pipelines.gateway.stated import Stated
 from pipelines.gateway.study import Study, read_study, with_contrast_looked_for
@@ -74,10 +75,10 @@ class PreparedStudy:
 
         Raises
         ------
-        RefusedError
+        StudyRefusedError
         """
         if self.refusals:
-            raise RefusedError(*self.refusals)
+            raise StudyRefusedError(*self.refusals, decisions=self.study.decisions)
 
 
 def prepare_study(

@@ -20,8 +20,9 @@ from components.ingest_dicom.source import OpenedSource
 from components.ingest_dicom.volume import Volume
 from components.validate_dicom.check_series import check_series, outside_validated
 from components.validate_dicom.series_choice import ChoiceRow, SeriesChoice, choice_row, choose, main_series
-from models.refusal import Code, Refusal, RefusedError, refuse
+from models.refusal import Code, Refusal, RefusedError
 from pipelines.gateway.nifti_study import read_nifti_facts
+from pipelines.gateway.series_decisions import Decision, StudyRefusedError, of_ct_series, of_other_objects
 from pipelines.gateway.settings import GatewayParams
 from pipelines.gateway.stated import Stated, reconcile
 
@@ -45,7 +46,7 @@ class Study:
     choice
         Which series was chosen and why, in words.
     decisions
-        Every CT series of the study by its hash: taken or left, with codes or the rule that decided.
+        Every series of the study by its hash: taken or left, with codes or the rule that decided.
     segmentations
         DICOM SEG and RTSTRUCT files of the chosen series.
     frames_of_reference
@@ -61,7 +62,7 @@ class Study:
     series_instance_uid: str
     segmentations: tuple[Path, ...]
     declared: bool
-    decisions: tuple[dict[str, str], ...] = ()
+    decisions: tuple[Decision, ...] = ()
     frames_of_reference: frozenset[str] = frozenset()
 
 
@@ -85,7 +86,8 @@ def read_study(
     Raises
     ------
     RefusedError
-        When there is nothing to judge (no file, no CT series, several patients, a NIfTI that cannot be read).
+        When there is nothing to judge (no file, no CT series, several patients, a NIfTI that cannot be read);
+        a `StudyRefusedError`, which has the decisions, once there is a series.
     """
     opened = image if isinstance(image, OpenedSource) else OpenedSource(image)
     if opened.folder.name.lower().endswith((".nii", ".nii.gz")):
@@ -99,14 +101,23 @@ def read_study(
         return _with(study, [*contradictions, *missing])
     scan = opened.scan()
     if not scan.series:
-        raise RefusedError(*_nothing_but(scan))
+        raise StudyRefusedError(
+            *_nothing_but(scan), decisions=of_other_objects(scan.others, pseudonymiser, set())
+        )
     alone = len(scan.series) == 1  # the usual case: decode once
     volume, problems = _volume(scan.series[0], params) if alone else (None, [])
     candidates = [_candidate(series, scan, stated, params, pseudonymiser, volume) for series in scan.series]
     patients = {study.facts["patient"] for study in candidates if not study.refusals}
+    left = of_other_objects(scan.others, pseudonymiser, {str(study.facts["series"]) for study in candidates})
     if len(patients) > 1:
-        raise refuse(Code.MIXED_SERIES, f"usable series of {len(patients)} patients; send one study")
+        mixed = Refusal(Code.MIXED_SERIES, f"usable series of {len(patients)} patients; send one study")
+        lines = [
+            of_ct_series(str(study.facts["series"]), study.refusals or [mixed], {}, taken=False)
+            for study in candidates
+        ]
+        raise StudyRefusedError(mixed, decisions=(*lines, *left))
     best, others, decisions = _chosen(candidates, params, wanted_uids)
+    decisions = (*decisions, *left)
     if not alone:
         places = [study.facts["series"] for study in candidates]
         files = scan.series[places.index(best.facts["series"])]
@@ -184,7 +195,7 @@ def _with(study: Study, more: list[Refusal], **changes: object) -> Study:
 
 def _chosen(
     candidates: list[Study], params: GatewayParams, wanted_uids: frozenset[str]
-) -> tuple[Study, list[Study], tuple[dict[str, str], ...]]:
+) -> tuple[Study, list[Study], tuple[Decision, ...]]:
     """The series to answer for by `validate.series_choice`, the others with their reasons, and a line for each.
 
     Where none may be measured it is the study's main series, which explains the refusal best.
@@ -195,13 +206,7 @@ def _chosen(
     taken = found.taken or main_series([_choice_row(study, wanted_uids) for study in judged], rules)
     best = next(study for study in judged if study.facts["series"] == taken)
     decisions = tuple(
-        {
-            "series": str(study.facts["series"]),
-            "decision": "taken" if study is best and not study.refusals else "left",
-            "codes": " ".join(dict.fromkeys(refusal.code for refusal in study.refusals)),
-            "why": found.passed_over.get(str(study.facts["series"]), "")
-            or "; ".join(refusal.found for refusal in study.refusals),
-        }
+        of_ct_series(str(study.facts["series"]), study.refusals, found.passed_over, taken=study is best)
         for study in sorted(judged, key=lambda study: (study is not best, str(study.facts["series"])))
     )
     others = [study for study in judged if study is not best]

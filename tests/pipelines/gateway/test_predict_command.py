@@ -41,4 +41,5 @@ def test_a_refusal_exits_3_with_its_codes_as_pure_json(site: Site, tmp_path: Pat
     document = json.loads(done.stdout)
     assert document["answer"] == "refused"
     assert {item["code"] for item in document["refusals"]} == {"KVP_MISSING", "LEVELS_MISSING"}
+    assert document["series_decisions"] == []  # of a NIfTI there is nothing to choose
     assert "LEVELS_MISSING" in done.stderr

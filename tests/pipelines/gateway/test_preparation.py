@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.uid import SecondaryCaptureImageStorage, XRayRadiationDoseSRStorage
 
 from models.refusal import Code, RefusedError
+from pipelines.gateway.answer import refused_as_dict
 from pipelines.gateway.preparation import PreparedStudy
+from pipelines.gateway.series_decisions import StudyRefusedError
 from tests.pipelines.gateway.synthetic_study import Site, torso, write_ct
 
 Prepare = Callable[..., PreparedStudy]
@@ -126,6 +129,36 @@ def test_two_patients_in_one_folder_are_refused(site: Site, prepare: Prepare, tm
     with pytest.raises(RefusedError) as refused:
         prepare(tmp_path, site.levels)
     assert refused.value.codes == (Code.MIXED_SERIES,)
+    lines = refused_as_dict(refused.value)["series_decisions"]
+    assert [(line["decision"], line["codes"]) for line in lines] == [("left", "MIXED_SERIES")] * 2
+
+
+def test_a_refusal_says_of_every_series_in_the_study_why_it_was_left(
+    site: Site, prepare: Prepare, tmp_path: Path
+) -> None:
+    write_ct(tmp_path / "contrast", torso(), ContrastBolusAgent="APPLIED")
+    write_ct(tmp_path / "scout", torso()[:1], ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    write_ct(tmp_path / "picture", torso()[:1], SOPClassUID=SecondaryCaptureImageStorage, Modality="OT")
+    write_ct(tmp_path / "dose", torso()[:1], SOPClassUID=XRayRadiationDoseSRStorage, Modality="SR")
+    study = prepare(tmp_path, site.levels)
+    with pytest.raises(StudyRefusedError) as refused:
+        study.require_acceptable()
+    lines = refused_as_dict(refused.value)["series_decisions"]
+    assert {line["decision"] for line in lines} == {"left"}
+    assert len({line["series"] for line in lines}) == len(lines) == 4
+    assert {(line["kind"], line["codes"]) for line in lines} == {
+        ("CT series", "CONTRAST_BY_TAG"), ("CT series", "LOCALIZER"), ("secondary capture", "SECONDARY_CAPTURE"),
+        ("X-Ray Radiation Dose SR Storage", "NOT_CT"),
+    }  # fmt: skip
+    assert all(line["why"] for line in lines)
+
+
+def test_a_study_without_any_ct_still_says_what_it_holds(prepare: Prepare, tmp_path: Path) -> None:
+    write_ct(tmp_path / "dose", torso()[:1], SOPClassUID=XRayRadiationDoseSRStorage, Modality="SR")
+    with pytest.raises(StudyRefusedError) as refused:
+        prepare(tmp_path, None)
+    (line,) = refused.value.decisions
+    assert (line["decision"], line["codes"]) == ("left", "NOT_CT")
 
 
 def test_levels_near_the_edge_are_left_out_and_named(site: Site, prepare: Prepare, tmp_path: Path) -> None:
