@@ -7,7 +7,8 @@ from pathlib import Path
 NAME_BYTES_MAX = 240  # a file name has at most 255; a DICOM identifier at most 64 characters
 # a label map may state its numbering in its name: <id>.totalseg.nii.gz
 SUFFIXES = (
-    ".csv", ".nii.gz", ".nii", ".totalseg.nii.gz", ".totalseg_v3.nii.gz", ".verse.nii.gz", ".dcm",
+    ".csv", ".nii.gz", ".nii", ".totalseg.nii.gz", ".totalseg_v1.nii.gz", ".totalseg_v3.nii.gz", ".verse.nii.gz",
+    ".dcm",
 )  # fmt: skip
 
 

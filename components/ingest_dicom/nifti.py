@@ -17,6 +17,7 @@ from models.errors import InputError
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 SPACING_MM = (0.05, 50.0)
+WHOLE_TOLERANCE = 1e-3
 HU_MAX = np.iinfo(np.int16).max
 
 
@@ -24,12 +25,17 @@ class NiftiError(InputError):
     """A NIfTI file cannot be used as a CT volume."""
 
 
-def read_nifti(path: Path) -> Volume:
+def read_nifti(path: Path, *, whole_numbers: bool = False) -> Volume:
     """A 3-D NIfTI in HU as a volume.
 
     Axes are reordered (never resampled) so that the slice axis is the one nearest to head-feet, the row
     axis nearest to anterior-posterior and the column axis nearest to left-right; their directions stay as
     they are, the affine says which. HU below -1024 become -1024.
+
+    Parameters
+    ----------
+    whole_numbers
+        The file is a label map: values between whole numbers are refused, not rounded.
 
     Raises
     ------
@@ -56,6 +62,13 @@ def read_nifti(path: Path) -> Volume:
         raise NiftiError(f"{path}: the axes of the affine are not at right angles")
     if np.issubdtype(data.dtype, np.floating) and not np.isfinite(data).all():
         raise NiftiError(f"{path}: {int((~np.isfinite(data)).sum())} voxels are not finite; HU are accepted")
+    if whole_numbers and np.issubdtype(data.dtype, np.floating):
+        between = int((np.abs(data - np.rint(data)) > WHOLE_TOLERANCE).sum())
+        if between:
+            raise NiftiError(
+                f"{path}: {between} voxels lie between whole numbers; "
+                "a label map that was not interpolated is accepted"
+            )
     hu = np.clip(np.rint(data), AIR_HU, HU_MAX).astype(np.int16)
     order = _slice_row_column(affine)
     matrix = np.eye(4)

@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from components.ingest_dicom.nifti import NiftiError, read_nifti
+from components.ingest_dicom.vertebra_names import rib_named, vertebra_named
+from components.prepare_vertebrae.label_table import label_table
 from components.prepare_vertebrae.spine_labels import BodyCollector, SpineLabels
 from models.levels import LEVELS
 from models.refusal import Code, refuse
+
+TWELFTH = 12
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Scheme:
 
 _TOTALSEG = {"T11": 33, "T12": 32, "L1": 31, "L2": 30, "L3": 29, "L4": 28, "L5": 27}
 _TOTALSEG_RIBS = (tuple(range(92, 116)), (103, 115))  # left 1-12, right 1-12
-# TotalSegmentator v2, tasks total and total_v3; VerSe (Sekuboyina 2021, doi 10.1016/j.media.2021.102166).
+# TotalSegmentator v2, tasks total and total_v3; v1, in whose numbers 31-28 are T4-T7.
+# VerSe (Sekuboyina 2021, doi 10.1016/j.media.2021.102166).
 SCHEMES: dict[str, Scheme] = {
     "totalseg": Scheme({**_TOTALSEG, "S1": 26}, *_TOTALSEG_RIBS),
     "verse": Scheme(
@@ -42,6 +47,9 @@ SCHEMES: dict[str, Scheme] = {
             "T11": 18, "T12": 19, "T13": 28,
             "L1": 20, "L2": 21, "L3": 22, "L4": 23, "L5": 24, "L6": 25, "S1": 26,
         }
+    ),
+    "totalseg_v1": Scheme(
+        {"T11": 24, "T12": 23, "L1": 22, "L2": 21, "L3": 20, "L4": 19, "L5": 18}, tuple(range(58, 82)), (69, 81)
     ),
     "totalseg_v3": Scheme({**_TOTALSEG, "L6": 26}, *_TOTALSEG_RIBS),
 }  # fmt: skip
@@ -59,28 +67,35 @@ def read_label_map(path: Path, scheme: str | None) -> SpineLabels:
     Parameters
     ----------
     scheme
-        From `SCHEMES`; None where the file's name states it.
+        From `SCHEMES`; None where the file's name states it, or its header says which number is which vertebra.
 
     Raises
     ------
     RefusedError
-        LEVELS_UNREADABLE (scheme not named, unknown or contradicted by the name; file not NIfTI),
-        LEVELS_NOT_IN_VIEW (none of L1-L4), LEVELS_AMBIGUOUS (one label over two vertebrae).
+        LEVELS_UNREADABLE (scheme not named, unknown or contradicted by the name; file not NIfTI, or with values
+        between whole numbers), LEVELS_NOT_IN_VIEW (none of L1-L4), LEVELS_AMBIGUOUS (one label over two vertebrae,
+        or the header calls the scheme's number something else).
     """
     stated = scheme_in_name(path)
     if stated and scheme and stated != scheme:
         raise refuse(Code.LEVELS_UNREADABLE, f"{path.name}: its name states {stated}, but {scheme} is given")
     scheme = scheme or stated
-    if scheme not in SCHEMES:
+    table = label_table(path)
+    if scheme is None and (own := _scheme_of(table)) is not None:
+        numbers = own
+    elif scheme in SCHEMES:
+        numbers = SCHEMES[scheme]
+        _require_agreement(numbers, table, f"{path.name}: scheme {scheme}")
+    else:
         given = "no numbering scheme is named" if scheme is None else f"unknown numbering scheme {scheme!r}"
         raise refuse(Code.LEVELS_UNREADABLE, f"{path.name}: {given}; accepted: {', '.join(SCHEMES)}")
     try:
-        label_map = read_nifti(path)
+        label_map = read_nifti(path, whole_numbers=True)
     except NiftiError as error:
         reason = str(error).replace(str(path), path.name)
         raise refuse(Code.LEVELS_UNREADABLE, reason) from error
     labels, affine = label_map.hu, label_map.affine
-    numbers = SCHEMES[scheme]
+    scheme_words = f"scheme {scheme}" if scheme else "its own table of labels"
     found = BodyCollector(path.name, mask_end_is_field_end=True)
     for name, value in numbers.vertebrae.items():
         found.add(name, labels == value, affine)
@@ -88,10 +103,33 @@ def read_label_map(path: Path, scheme: str | None) -> SpineLabels:
         values = ", ".join(f"{value:g}" for value in np.unique(labels[labels != 0])[:12]) or "none"
         raise refuse(
             Code.LEVELS_NOT_IN_VIEW,
-            f"{path.name}: none of L1-L4 under scheme {scheme} (labels found: {values})",
+            f"{path.name}: none of L1-L4 under {scheme_words} (labels found: {values})",
         )
     twelfth = np.argwhere(np.isin(labels, numbers.twelfth_ribs))
     return found.labels(
         twelfth_ribs=twelfth @ affine[:3, :3].T + affine[:3, 3],
         ribs_outlined=bool(np.isin(labels, numbers.ribs).any()),
     )
+
+
+def _scheme_of(table: dict[int, str]) -> Scheme | None:
+    """What the file's own table says; None when it names none of L1-L4, or one twice."""
+    names = {number: vertebra_named(text) for number, text in table.items() if number > 0}
+    vertebrae = {name: number for number, name in names.items() if name is not None}
+    if not set(LEVELS) & set(vertebrae) or len(vertebrae) < sum(name is not None for name in names.values()):
+        return None
+    ribs = {number: rib for number, text in table.items() if (rib := rib_named(text)) is not None}
+    twelfth = tuple(number for number, rib in ribs.items() if rib == TWELFTH)
+    return Scheme(vertebrae, tuple(ribs), twelfth)
+
+
+def _require_agreement(numbers: Scheme, table: dict[int, str], scheme: str) -> None:
+    """Refuse a file whose own table calls the scheme's number of L1-L4 something else."""
+    for name in LEVELS:
+        number = numbers.vertebrae[name]
+        called = table.get(number)
+        if called is not None and vertebra_named(called) not in (None, name):
+            raise refuse(
+                Code.LEVELS_AMBIGUOUS,
+                f"{scheme} says {number} is {name}, the file's own table of labels {vertebra_named(called)}",
+            )

@@ -50,8 +50,8 @@ def read_spine(
     Parameters
     ----------
     scheme
-        Numbering of a label map (`totalseg`, `totalseg_v3`, `verse`); never guessed; None where the file's name
-        states it (`case.totalseg.nii.gz`).
+        Numbering of a label map (`totalseg`, `totalseg_v1`, `totalseg_v3`, `verse`); never guessed; None where the
+        file's name (`case.totalseg.nii.gz`) or its header states it.
     wanted
         The series that the levels are wanted for: a table may hold several, and a DICOM object may have been drawn
         in another frame of reference.

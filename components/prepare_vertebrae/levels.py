@@ -71,7 +71,9 @@ def spine_of(labels: SpineLabels, rules: LevelRules, *, source: str, volume: Vol
     """
     cut = dict(labels.cut)
     for name, body in labels.bodies.items():
-        if volume is not None and name not in cut and body.reaches_end_of(volume):
+        # what lies outside altogether is not cut: `check_in_view` says so
+        seen = volume is not None and volume.contains(body.centre_lps_mm)
+        if volume is not None and seen and name not in cut and body.reaches_end_of(volume):
             cut[name] = f"{name} reaches the end of the images"
     levels = spine_levels(labels.centres, rules, source=source, cut=cut)
     flags = numbering_flags(labels, source=source)

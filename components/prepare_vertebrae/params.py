@@ -139,7 +139,7 @@ class PrepareParams(Section):
     geometry: CropGeometry
     lateral_offset_mm: float = Field(gt=0, le=12)
     coverage_tolerance_mm: float = Field(ge=0, le=10)
-    level_scheme: Literal["totalseg", "totalseg_v3", "verse"] | None = None
+    level_scheme: Literal["totalseg", "totalseg_v1", "totalseg_v3", "verse"] | None = None
     levels: LevelRules
     trabecular: TrabecularRegion
     unmeasurable: UnmeasurableRules

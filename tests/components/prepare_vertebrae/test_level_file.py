@@ -113,6 +113,69 @@ def test_the_scheme_is_never_guessed(
     assert codes_of(lambda: read_levels(path, params.levels, scheme="verse")) == (Code.LEVELS_NOT_IN_VIEW,)
 
 
+def with_table(path: Path, names: dict[int, str]) -> Path:
+    """The label map with a table of labels in its header, as TotalSegmentator's own writer lays it there."""
+    image = nibabel.load(path)
+    labels = "".join(
+        f'<Label Key="{number}" Red="1" Alpha="1"><![CDATA[{name}]]></Label>'
+        for number, name in names.items()
+    )
+    xml = f'<?xml version="1.0" encoding="UTF-8"?> <CaretExtension><VolumeInformation Index="0"><LabelTable>{labels}'
+    xml += "</LabelTable></VolumeInformation></CaretExtension>\n              "
+    out = nibabel.Nifti1Image(np.asarray(image.dataobj), image.affine)
+    out.header.extensions.append(nibabel.nifti1.Nifti1Extension(0, xml.encode()))
+    nibabel.save(out, path)
+    return path
+
+
+V1 = {"L1": 22, "L2": 21, "L3": 20, "L4": 19}
+
+
+def test_the_table_of_labels_in_the_header_says_which_number_is_which(
+    tmp_path: Path, params: PrepareParams, spine: Volume, centres: dict[str, np.ndarray]
+) -> None:
+    path = label_map(spine, centres, V1, tmp_path / "labels.nii.gz")
+    assert codes_of(lambda: read_levels(path, params.levels)) == (Code.LEVELS_UNREADABLE,)
+    for level in read_levels(path, params.levels, scheme="totalseg_v1"):
+        np.testing.assert_allclose(level.centre_lps_mm, centres[level.name], atol=1.6)
+    with_table(path, {1: "spleen", **{number: f"vertebrae_{name}" for name, number in V1.items()}})
+    for level in read_levels(path, params.levels):
+        np.testing.assert_allclose(level.centre_lps_mm, centres[level.name], atol=1.6)
+
+
+def test_a_table_of_labels_that_contradicts_the_scheme_is_refused(
+    tmp_path: Path, params: PrepareParams, spine: Volume, centres: dict[str, np.ndarray]
+) -> None:
+    # TotalSegmentator 1 called T4-T7 by the numbers that 2 gives to L1-L4: in order, evenly spaced, and wrong
+    path = label_map(
+        spine, centres, dict(zip(LEVELS, (31, 30, 29, 28), strict=True)), tmp_path / "labels.nii.gz"
+    )
+    assert len(read_levels(path, params.levels, scheme="totalseg")) == 4
+    with_table(path, {31: "vertebrae_T4", 30: "vertebrae_T5", 29: "vertebrae_T6", 28: "vertebrae_T7"})
+    with pytest.raises(RefusedError, match="31 is L1, the file's own table of labels T4") as refused:
+        read_levels(path, params.levels, scheme="totalseg")
+    assert refused.value.codes == (Code.LEVELS_AMBIGUOUS,)
+    assert codes_of(lambda: read_levels(path, params.levels)) == (
+        Code.LEVELS_UNREADABLE,
+    )  # it names none of L1-L4
+
+
+def test_an_interpolated_label_map_is_refused(
+    tmp_path: Path, params: PrepareParams, spine: Volume, centres: dict[str, np.ndarray]
+) -> None:
+    path = label_map(
+        spine, centres, dict(zip(LEVELS, (31, 30, 29, 28), strict=True)), tmp_path / "labels.nii.gz"
+    )
+    image = nibabel.load(path)
+    whole = np.asarray(image.dataobj).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(whole, image.affine), path)
+    assert len(read_levels(path, params.levels, scheme="totalseg")) == 4
+    nibabel.save(nibabel.Nifti1Image((whole + np.roll(whole, 1, axis=0)) / 2, image.affine), path)
+    with pytest.raises(RefusedError, match="lie between whole numbers") as refused:
+        read_levels(path, params.levels, scheme="totalseg")
+    assert refused.value.codes == (Code.LEVELS_UNREADABLE,)
+
+
 def test_one_label_over_two_vertebrae_is_refused(
     tmp_path: Path, params: PrepareParams, spine: Volume, centres: dict[str, np.ndarray]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from components.ingest_dicom.volume import Volume
 from components.prepare_vertebrae.crops import extract_crops
 from components.prepare_vertebrae.level_file import read_spine
-from components.prepare_vertebrae.levels import spine_levels
+from components.prepare_vertebrae.levels import check_in_view, spine_levels
 from components.prepare_vertebrae.params import PrepareParams
 from models.crop_store import CropGeometry
 from models.refusal import Code, RefusedError
@@ -98,6 +98,21 @@ def test_contours_that_reach_the_end_of_the_images_are_cut(
     shorter = Volume(spine.hu[keep], spine.affine)
     cut = [level.name for level in read_spine(path, params.levels, volume=shorter).levels if level.cut]
     assert cut == ["L1"]
+
+
+def test_levels_of_another_place_are_not_in_view_rather_than_cut(
+    tmp_path: Path, params: PrepareParams, spine: Volume, wide: dict[str, np.ndarray]
+) -> None:
+    path = write_labels(tmp_path / "a.totalseg.nii.gz", wide, TOTALSEG)
+    image = nibabel.load(path)
+    affine = image.affine.copy()
+    affine[0, 3] += 500
+    nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), affine), path)
+    levels = read_spine(path, params.levels, volume=spine).levels
+    assert not any(level.cut for level in levels)
+    with pytest.raises(RefusedError) as refused:
+        check_in_view(levels, spine, source="a")
+    assert refused.value.codes == (Code.LEVELS_NOT_IN_VIEW,)
 
 
 def test_too_few_whole_vertebrae_refuse_the_series(
