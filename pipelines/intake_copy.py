@@ -105,7 +105,7 @@ class WithoutPatients:
     def _copy_image(self, wanted: WantedFile) -> bool:
         content = self.key.uid(f"content:{_digest(wanted.path)}")
         known = self.record.files.get(content)
-        if known is not None and (self.cohort / known).is_file():
+        if known is not None and (self.cohort / known[0]).is_file():
             return False
         folder = self.cohort / SERIES / (self.key.uid(self._new(wanted, wanted.series)) or "levels")
         partial = _beside(folder / f"{content}.dcm")
@@ -121,7 +121,8 @@ class WithoutPatients:
             partial.replace(target)
         else:
             partial.unlink()
-        self.record.add_file(content, target.relative_to(self.cohort).as_posix())
+        place = target.relative_to(self.cohort).as_posix()
+        self.record.add_file(content, place, self.key.new_patient_id(wanted.patient_id))
         return new
 
     def _new(self, wanted: WantedFile, uid: str) -> str:

@@ -24,7 +24,7 @@ class IntakeRecord:
     series
         New SeriesInstanceUIDs.
     files
-        Keyed hash of a source file's content to where its copy is below the cohort.
+        Keyed hash of a source file's content to where its copy is below the cohort, and its new PatientID.
     """
 
     def __init__(self, path: Path, cohort: str = "") -> None:
@@ -32,16 +32,16 @@ class IntakeRecord:
         self.cohort = cohort
         self.patients: dict[str, str] = {}
         self.series: set[str] = set()
-        self.files: dict[str, str] = {}
+        self.files: dict[str, tuple[str, str]] = {}
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         for document in filter(None, map(_parsed, lines)):
             self.cohort = self.cohort or str(document.get("cohort", ""))
-            if "patient" in document:
+            if "is" in document:
                 self.patients[document["patient"]] = document["is"]
             elif "series" in document:
                 self.series.add(document["series"])
             elif "file" in document:
-                self.files[document["file"]] = document["out"]
+                self.files[document["file"]] = (document["out"], document.get("patient", ""))
 
     def begin(self) -> None:
         """Write it anew, to be added to: a line that a kill tore in two would swallow the next one."""
@@ -52,7 +52,9 @@ class IntakeRecord:
         documents: list[dict[str, Any]] = [{"schema_version": SCHEMA_VERSION, "cohort": self.cohort}]
         documents += [{"patient": new, "is": old} for new, old in self.patients.items()]
         documents += [{"series": uid} for uid in sorted(self.series)]
-        documents += [{"file": name, "out": out} for name, out in self.files.items()]
+        documents += [
+            {"file": name, "out": out, "patient": patient} for name, (out, patient) in self.files.items()
+        ]
         partial.write_text("".join(json.dumps(item) + "\n" for item in documents), encoding="utf-8")
         partial.replace(self.path)
 
@@ -68,10 +70,10 @@ class IntakeRecord:
             self.series.add(uid)
             self._append({"series": uid})
 
-    def add_file(self, content: str, out: str) -> None:
+    def add_file(self, content: str, out: str, patient: str) -> None:
         """Note a copy, once it is in place."""
-        self.files[content] = out
-        self._append({"file": content, "out": out})
+        self.files[content] = (out, patient)
+        self._append({"file": content, "out": out, "patient": patient})
 
     def _append(self, document: dict[str, str]) -> None:
         with self.path.open("a", encoding="utf-8") as stream:

@@ -21,7 +21,9 @@ def predict(
     ] = None,
     level_scheme: Annotated[
         str | None,
-        typer.Option(help="Numbering of a label map: totalseg, totalseg_v1, totalseg_v3, verse; never guessed."),
+        typer.Option(
+            help="Numbering of a label map: totalseg, totalseg_v1, totalseg_v3, verse; never guessed."
+        ),
     ] = None,
     kvp: Annotated[float | None, typer.Option(help="Tube voltage; must be stated for NIfTI.")] = None,
     age: Annotated[float | None, typer.Option(help="Years; where the header does not say.")] = None,

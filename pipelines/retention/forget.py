@@ -15,6 +15,12 @@ from models.crop_store import INDEX_COLUMNS, CropStoreWriter, open_crop_store
 from monitoring.prediction_log import PredictionLog
 from pipelines.retention.carry_out import delete_inside, forget_results, record_deletion
 from pipelines.retention.holdings import ITERATION
+from pipelines.retention.identities import (
+    cohorts_taken_into,
+    find_identities,
+    is_identity,
+    without_pseudonyms,
+)
 from pipelines.retention.patient import PatientNames, find_names, source_folders
 from pipelines.retention.traces import STAYS, Found, Trace, find_traces, matching_rows
 from pipelines.workspace import Workspace
@@ -59,12 +65,14 @@ def account_of(workspace: Workspace, patient_id: str, study_uids: tuple[str, ...
     answers = 0
     if names.studies and (workspace.home / "prediction_log.db").is_file():
         answers = PredictionLog(workspace.prediction_log_url, create=False).count_of(names.studies)
+    found = find_traces(workspace, names, but=lambda path: is_identity(path, workspace))
+    taken_into = cohorts_taken_into(workspace, names)
     return Account(
         names,
-        tuple(find_traces(workspace, names)),
+        (*found, *find_identities(workspace, names)),
         answers,
-        sum(names.source_files.values()),
-        tuple(source_folders(workspace, names)),
+        max(sum(names.source_files.values()), sum(taken_into.values())),
+        tuple(sorted({*source_folders(workspace, names), *taken_into})),
     )
 
 
@@ -85,7 +93,7 @@ def forget(workspace: Workspace, account: Account) -> None:
     if account.answers:
         PredictionLog(workspace.prediction_log_url, create=False).delete(studies=account.names.studies)
     for item in sorted(going, key=_order):
-        if item.trace is Trace.PICTURES:
+        if item.trace in (Trace.PICTURES, Trace.ORIGINALS):
             delete_inside(item.path, roots)
         elif item.trace is Trace.WORDS:
             _blank(item.path, account.names)
@@ -93,6 +101,8 @@ def forget(workspace: Workspace, account: Account) -> None:
             _without_crops(item.path, account.names)
         elif item.trace is Trace.ROWS:
             _without_rows(item.path, account.names)
+        elif item.trace is Trace.PSEUDONYMS:
+            without_pseudonyms(item.path, account.names)
         else:
             _without_places(item.path, account.names)
     record_deletion(
@@ -103,11 +113,15 @@ def forget(workspace: Workspace, account: Account) -> None:
 
 
 def _order(item: Found) -> int:
-    """Pictures, words, crops, tables; then the intake's tables, and whose they are."""
-    if item.trace is Trace.LOCATIONS:
+    """Originals, pictures, words, crops, tables; then the intake's tables, and whose they are."""
+    if item.trace in (Trace.LOCATIONS, Trace.PSEUDONYMS):
         return 9
     intake = item.path.name in ("series.parquet", "others.parquet")
-    return 8 if intake else [Trace.PICTURES, Trace.WORDS, Trace.CROPS, Trace.ROWS].index(item.trace)
+    return (
+        8
+        if intake
+        else [Trace.ORIGINALS, Trace.PICTURES, Trace.WORDS, Trace.CROPS, Trace.ROWS].index(item.trace)
+    )
 
 
 def _output(path: Path, workspace: Workspace) -> Path:

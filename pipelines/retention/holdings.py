@@ -86,6 +86,8 @@ def _places(workspace: Workspace) -> Iterator[tuple[Kind, Path]]:
     home = workspace.home
     for kind, folder in (
         (Kind.INTAKE, home / "intake"),
+        (Kind.RETRIEVED, home / "retrieved"),
+        (Kind.RETRIEVED, home / "scratch"),
         (Kind.CROPS, workspace.cache),
         (Kind.RUNS, home / "checkpoints"),
         (Kind.LOGS, workspace.logs),

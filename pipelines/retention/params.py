@@ -13,6 +13,7 @@ class Kind(StrEnum):
     """What is kept, by the term it has."""
 
     INTAKE = "intake"
+    RETRIEVED = "retrieved"
     QUARANTINE = "quarantine"
     CROPS = "crops"
     RUNS = "runs"
@@ -42,6 +43,9 @@ class RetentionParams(Section):
     ----------
     intake
         Whose each hash is: `intake/` of the runtime home, one folder a data version.
+    retrieved
+        Originals that an interrupted `osteogate ingest` or `predict` left: what a DICOMweb server sent, what an archive
+        unpacked to. The same command takes them up; when it ends they go.
     quarantine
         Tables and pages of ingest and validation: what was set aside, and what was accepted.
     crops
@@ -57,6 +61,7 @@ class RetentionParams(Section):
     """
 
     intake: Term
+    retrieved: Term
     quarantine: Term
     crops: Term
     runs: Term

@@ -30,6 +30,8 @@ class PatientNames:
         As the intake's tables name them; studies also those that were asked for by their UID.
     intakes
         locations.json that names the patient, to the number of CT files it lists; also those of an ingest's shards.
+    asked
+        The PatientID that was asked for.
     """
 
     patients: frozenset[str]
@@ -37,6 +39,7 @@ class PatientNames:
     series: frozenset[str]
     files: frozenset[str]
     intakes: dict[Path, int]
+    asked: str = ""
 
     @property
     def tokens(self) -> frozenset[str]:
@@ -81,7 +84,11 @@ def find_names(workspace: Workspace, patient_id: str, study_uids: tuple[str, ...
     for path in sorted((workspace.home / "intake").glob(f"*/{FILE_NAME}")):
         located = _located(path)
         of_patient = {
-            name: place for name, place in located.series.items() if place.patient_id.strip() == wanted
+            name: place
+            for name, place in located.series.items()
+            # a de-identified cohort names the patient by the pseudonym of one of the keys
+            if place.patient_id.strip() == wanted
+            or any(key.made(place.patient_id) and key.patient(place.patient_id) in patients for key in keys)
         }
         if of_patient:
             series |= set(of_patient)
@@ -103,7 +110,9 @@ def find_names(workspace: Workspace, patient_id: str, study_uids: tuple[str, ...
         located = _located(path)
         if path not in intakes and (series & set(located.series) or files & set(located.others)):
             intakes[path] = sum(len(located.series[name].files) for name in series & set(located.series))
-    return PatientNames(frozenset(patients), frozenset(studies), frozenset(series), frozenset(files), intakes)
+    return PatientNames(
+        frozenset(patients), frozenset(studies), frozenset(series), frozenset(files), intakes, wanted
+    )
 
 
 def site_keys(workspace: Workspace) -> list[bytes]:

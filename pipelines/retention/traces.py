@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -33,6 +33,8 @@ class Trace(StrEnum):
     """What holds something of the patient."""
 
     LOCATIONS = "identities in the intake"
+    PSEUDONYMS = "records of whose a pseudonym is"
+    ORIGINALS = "originals that an interrupted command left"
     ROWS = "rows of tables"
     CROPS = "crops"
     PICTURES = "pictures that may show crops"
@@ -60,9 +62,17 @@ class Found:
     count: int
 
 
-def find_traces(workspace: Workspace, names: PatientNames) -> list[Found]:
-    """Every place in home and runs; links are not followed, the key's folder is not read."""
-    files = list(_files(workspace))
+def find_traces(
+    workspace: Workspace, names: PatientNames, *, but: Callable[[Path], bool] = lambda _: False
+) -> list[Found]:
+    """Every place of keyed hashes in home and runs; links are not followed, the key's folder is not read.
+
+    Parameters
+    ----------
+    but
+        Whether a file is looked at elsewhere.
+    """
+    files = [path for path in _files(workspace) if not but(path)]
     pattern = re.compile(b"|".join(re.escape(token.encode()) for token in sorted(names.tokens)))
     stores = sorted({path.parent for path in files if path.name == "store.json"})
     found = [Found(Trace.LOCATIONS, path, count) for path, count in names.intakes.items()]

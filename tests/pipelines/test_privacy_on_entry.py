@@ -93,11 +93,11 @@ def test_crops_and_splits_are_those_of_the_originals(tmp_path: Path) -> None:
         crops = through_preparation(folder, home, SPLIT)
         index = pd.read_parquet(crops / "index.parquet")
         made.append((np.load(crops / "hu.npy"), index[["patient", "level", "split"]]))
-    order = [index.sort_values(["patient", "level"]).index for _, index in made]
-    np.testing.assert_array_equal(made[0][0][order[0]], made[1][0][order[1]])
-    pd.testing.assert_frame_equal(
-        *(index.loc[rows].reset_index(drop=True) for (_, index), rows in zip(made, order, strict=True))
-    )
+    (first, second), indices = (hu for hu, _ in made), [index for _, index in made]
+    order = [index.sort_values(["patient", "level"]).index for index in indices]
+    np.testing.assert_array_equal(first[order[0]], second[order[1]])
+    one, other = (index.loc[rows].reset_index(drop=True) for index, rows in zip(indices, order, strict=True))
+    pd.testing.assert_frame_equal(one, other)
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,11 @@ def test_everything_of_the_patient_goes_and_nothing_of_another(hospital: Hospita
     others = crops.hu[~mine.to_numpy()].copy()
     account = account_of(workspace, LEAVER)
     assert account.source_file_count == 4
-    assert {item.trace for item in account.found} == set(Trace) - {Trace.DATABASE}
+    assert {item.trace for item in account.found} == set(Trace) - {
+        Trace.DATABASE,
+        Trace.ORIGINALS,
+        Trace.PSEUDONYMS,
+    }
     by_trace = {item.trace: item for item in account.found}
     assert by_trace[Trace.CROPS].count == int(mine.sum()) == 12
     assert by_trace[Trace.GOLDEN].count == 2
