@@ -14,6 +14,8 @@ from components.ingest_dicom.locations import FILE_NAME, LocationsError, read_lo
 from components.ingest_dicom.pseudonym import Pseudonymiser, read_key
 from models.errors import ParameterError
 from models.write_failure import unwritten
+from monitoring.prediction_log import PredictionLog
+from pipelines.intake_record import IntakeRecord, all_records
 from pipelines.local_run import only_run
 from pipelines.workspace import Workspace
 
@@ -35,6 +37,10 @@ class Rotation:
     looks_carried, looks_unknown
         Patients of the log of looks who are found under the new key too, and those whom no intake names any more:
         a look at them under the new key will count as the first.
+    answers_left
+        Rows of the prediction log, whose studies keep the hashes they have: the log holds no UID to hash anew.
+    cohorts_left
+        Cohort folders that were de-identified with the old key: they keep its pseudonyms and are refused.
     """
 
     old_key_id: str
@@ -43,6 +49,8 @@ class Rotation:
     retired: Path
     looks_carried: int
     looks_unknown: int
+    answers_left: int
+    cohorts_left: tuple[str, ...]
 
 
 def rotate_key(workspace: Workspace) -> Rotation:
@@ -76,12 +84,36 @@ def rotate_key(workspace: Workspace) -> Rotation:
             f"'osteogate-key-{old.version + 1}:', and the old one beside it as {retired.name}"
         ) from error
     log.info("site key replaced", old=old.key_id, new=new.key_id, version=new.version)
-    return Rotation(old.key_id, new.key_id, new.version, retired, carried, unknown)
+    return Rotation(
+        old.key_id,
+        new.key_id,
+        new.version,
+        retired,
+        carried,
+        unknown,
+        _answers(workspace),
+        tuple(sorted({record.cohort for record in all_records(workspace.home) if _made_with(record, old)})),
+    )
+
+
+def _answers(workspace: Workspace) -> int:
+    if not (workspace.home / "prediction_log.db").is_file():
+        return 0
+    return PredictionLog(workspace.prediction_log_url, create=False).count_before(None)
+
+
+def _made_with(record: IntakeRecord, key: Pseudonymiser) -> bool:
+    return any(key.made(patient) for patient in record.patients)
 
 
 def _new_hashes(workspace: Workspace, old: Pseudonymiser, new: Pseudonymiser) -> dict[str, str]:
-    """Old hash to new of every patient whom an intake names."""
-    hashes: dict[str, str] = {}
+    """Old hash to new of every patient whom an intake names.
+
+    Of a pseudonym the hospital's own number is hashed, as the originals will be read or taken in again under the new
+    key; where no record says whose it is, the patient is unknown.
+    """
+    whose = {new: its for record in all_records(workspace.home) for new, its in record.patients.items()}
+    hashes = {old.patient(name): new.patient(its) for name, its in whose.items() if old.made(name)}
     for places in sorted((workspace.home / "intake").glob(f"*/{FILE_NAME}")):
         try:
             located = read_locations(places)
@@ -89,7 +121,7 @@ def _new_hashes(workspace: Workspace, old: Pseudonymiser, new: Pseudonymiser) ->
             log.warning("an intake names nobody", reason=str(error))
             continue
         for series in located.series.values():
-            if series.patient_id.strip():
+            if series.patient_id.strip() and not old.made(series.patient_id):
                 hashes[old.patient(series.patient_id)] = new.patient(series.patient_id)
     return hashes
 

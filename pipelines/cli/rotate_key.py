@@ -19,9 +19,11 @@ def rotate_key(
     Log of looks: patients whom the intake names are found under the new key too, so earlier looks still count; how many
     are not is said.
 
-    De-identified copies made with the old key are refused: copy the originals again. To work with the old key, name it:
-    OSTEOGATE_SITE_KEY_FILE=.osteogate/keys/site.key.v1 osteogate ... Prediction log: rows before keep their hashes, so
-    DXA outcomes of studies answered before are joined with the old key.
+    De-identified copies and cohorts made with the old key are refused: copy the originals, or take them in, again. To
+    work with the old key, name it: OSTEOGATE_SITE_KEY_FILE=.osteogate/keys/site.key.v1 osteogate ...
+
+    Prediction log: rows before keep their hashes, because the log holds no study UID that could be hashed anew; DXA
+    outcomes of studies answered before are joined with the old key. Drift looks at no hash and goes on.
     """
     import json
 
@@ -37,4 +39,12 @@ def rotate_key(
     typer.echo(
         f"log of looks: {done.looks_carried} patients carried over, {done.looks_unknown} in no intake any more"
     )
+    typer.echo(
+        f"left as they are: {done.answers_left} answers in the prediction log (it holds no study UID to hash anew; "
+        f"their DXA outcomes are joined with OSTEOGATE_SITE_KEY_FILE={done.retired})"
+    )
+    for cohort in done.cohorts_left:
+        typer.echo(
+            f"left as it is: {cohort}, de-identified with the old key; take its originals into a new folder"
+        )
     typer.echo("next: osteogate run --data COHORT --without-champion (splits are drawn anew)")

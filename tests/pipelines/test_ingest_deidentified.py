@@ -71,12 +71,14 @@ def _write_exams(path: Path, rows: list[dict[str, str]]) -> None:
         writer.writerows(rows)
 
 
-def _take(source: Path, cohort: Path, tmp_path: Path, *, key: Pseudonymiser = KEY, **params: bool) -> TakenIn:
+def _take(
+    source: Path, cohort: Path, tmp_path: Path, *, key: Pseudonymiser = KEY, deidentify: bool = True
+) -> TakenIn:
     taken = take_in(
         Source(str(source)),
         cohort,
         pseudonymiser=key,
-        params=IngestParams(workers=1, **params),
+        params=IngestParams(workers=1, deidentify=deidentify),
         home=tmp_path / "home",
         progress=lambda *_: None,
     )
@@ -184,11 +186,12 @@ def test_a_killed_run_is_gone_on_with_and_copies_nothing_twice(
         record.write('{"file": "torn')
     first = made[:2]
     made.clear()
-    monkeypatch.setattr(
-        intake_copy,
-        "deidentify_file",
-        lambda path, target, key: (made.append(path), really(path, target, key)),
-    )
+
+    def noted(path: Path, target: Path, key: Pseudonymiser) -> None:
+        made.append(path)
+        really(path, target, key)
+
+    monkeypatch.setattr(intake_copy, "deidentify_file", noted)
     assert (_take(source, cohort, tmp_path).copied, set(made) & set(first)) == (6, set())
     assert _content(cohort) == _content(whole)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from components.ingest_dicom.locations import FILE_NAME, Locations, SeriesLocati
 from components.ingest_dicom.pseudonym import Pseudonymiser, PseudonymKeyError, read_key
 from models.crop_store import open_crop_store
 from models.seen_patients import SeenPatientsError, refuse_other_key
+from monitoring.prediction_log import PredictionLog
+from monitoring.prediction_row import PredictionRow, Source
+from pipelines.intake_record import record_of
 from pipelines.key_rotation import rotate_key
 from pipelines.site_key import RetiredKeyError, ensure_site_key, refuse_retired_key
 from pipelines.workspace import Workspace
@@ -59,6 +63,38 @@ def test_a_look_before_the_rotation_counts_after_it(workspace: Workspace) -> Non
 
     assert looks("ANNA", "v2") == 2
     assert looks("GONE", "v3") == 1, "no intake names this patient any more, as the command said"
+
+
+def test_what_a_rotation_leaves_is_counted_and_a_pseudonym_is_carried_by_the_hospitals_number(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    old = Pseudonymiser(read_key(workspace.site_key))
+    record = record_of(workspace.home, tmp_path / "cohort", old)
+    record.begin()
+    record.add_patient(old.new_patient_id("CLARA"), "CLARA")
+    located = {
+        name: SeriesLocation((), None, (), old.new_patient_id(name), "1.2") for name in ("CLARA", "NO RECORD")
+    }
+    (workspace.home / "intake" / "v2").mkdir()
+    write_locations(Locations(series=located, others={}), workspace.home / "intake" / "v2" / FILE_NAME)
+    people = [old.patient(name) for name in ("ANNA", "CLARA", "NO RECORD")]
+    note_look(workspace.look_log, people, data_version="v1", weights_sha256="a")
+    PredictionLog(workspace.prediction_log_url).append(
+        PredictionRow(timestamp=datetime.now(UTC), study=old.uid(uid), vendor="GE", flag=True, model_version="1",
+                      source=Source.PREDICT, data_kind="site")
+        for uid in ("1.2.3", "1.2.4")
+    )  # fmt: skip
+    done = rotate_key(workspace)
+    assert (done.looks_carried, done.looks_unknown) == (2, 1)
+    assert (done.answers_left, done.cohorts_left) == (2, (str(tmp_path / "cohort"),))
+    assert set(PredictionLog(workspace.prediction_log_url).read()["study"]) == {
+        old.uid("1.2.3"),
+        old.uid("1.2.4"),
+    }
+    new = Pseudonymiser(read_key(workspace.site_key))
+    looks = note_look(workspace.look_log, [new.patient("CLARA")], data_version="v2", weights_sha256="b")
+    assert looks == 2
+    assert rotate_key(workspace).cohorts_left == (), "it was left by the first"
 
 
 def test_an_interrupted_rotation_is_gone_on_with(
