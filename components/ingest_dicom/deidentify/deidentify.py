@@ -14,6 +14,7 @@ from pydicom.uid import UID, UID_dictionary
 
 from components.ingest_dicom.age import capped_age_text, dicom_date
 from components.ingest_dicom.deidentify.identifying import Identifying
+from components.ingest_dicom.deidentify.labels import LABELS, clean_label
 from components.ingest_dicom.deidentify.profile import Action, action_for, apply, removes
 from components.ingest_dicom.deidentify.retained import (
     DATES,
@@ -29,6 +30,8 @@ from components.ingest_dicom.pseudonym import Pseudonymiser
 
 BINARY_NUMBERS = frozenset(("US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT", "US or SS"))
 NUMBER_TEXTS = frozenset(("DS", "IS"))
+# registered by DICOM, and not yet known to the library: label map segmentation
+NEWER_CLASSES = frozenset(("1.2.840.10008.5.1.4.1.1.66.7",))
 SEXES = ("F", "M", "O")
 CURVES_AND_OVERLAYS = (0x50, 0x60)  # first byte of the group number
 # what ContrastBolusAgent says when there was none; any other text means that there was one
@@ -52,7 +55,12 @@ class Person:
 
         So a copy of a copy is the same object, and what was drawn on a copy still refers to it.
         """
-        kept = not uid or uid in UID_dictionary or self.pseudonymiser.made(self.patient_id)
+        kept = (
+            not uid
+            or uid in UID_dictionary
+            or uid in NEWER_CLASSES
+            or self.pseudonymiser.made(self.patient_id)
+        )
         return uid if kept else self.pseudonymiser.new_uid(uid)
 
 
@@ -174,7 +182,8 @@ def _without_date(item: Dataset, tag: BaseTag, action: Action | None, *, removed
 
 
 def _clean_text(item: Dataset, tag: BaseTag, keyword: str) -> None:
-    cleaned = clean_descriptor(text(item, keyword)) or DESCRIPTORS[keyword]
+    clean = clean_label if keyword in LABELS else clean_descriptor
+    cleaned = clean(text(item, keyword)) or DESCRIPTORS[keyword]
     if keyword == "ContentLabel":  # a code string: upper case, no blank but the underscore, 16 characters
         cleaned = "_".join(cleaned.upper().split())[:16]
     _write(item, tag, cleaned)

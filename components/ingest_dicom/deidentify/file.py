@@ -40,8 +40,8 @@ def deidentify_file(source: Path, target: Path, pseudonymiser: Pseudonymiser) ->
     Raises
     ------
     RefusedError
-        NOT_DICOM, FILE_TRUNCATED, FILE_UNREADABLE, SIZE_IMPLAUSIBLE; NOT_CT for any object but CT,
-        segmentation and structure set; SECONDARY_CAPTURE and BURNED_IN_TEXT, whose pixels may show a name.
+        NOT_DICOM, FILE_TRUNCATED, FILE_UNREADABLE, SIZE_IMPLAUSIBLE; NOT_CT for any object but CT, segmentation and
+        structure set; SECONDARY_CAPTURE and BURNED_IN_TEXT, whose pixels may show a name.
     OSError
         The copy cannot be written.
     """

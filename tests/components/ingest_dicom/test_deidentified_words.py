@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 from components.ingest_dicom.contrast_words import contrast_words
+from components.ingest_dicom.deidentify.labels import clean_label
 from components.ingest_dicom.deidentify.vocabulary import clean_descriptor
 from components.ingest_dicom.image_class import image_class
+from components.ingest_dicom.vertebra_names import rib_named, vertebra_named
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,20 @@ def test_real_descriptions_say_the_same_of_contrast_and_image(real_data) -> None
     # a surname that the archive's own anonymiser let through
     assert any("ZIMMERMAN" in text.upper() for text in texts)
     assert not any("ZIMMERMAN" in clean_descriptor(text).upper() for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("label", "cleaned"),
+    [
+        ("vertebrae_L1", "vertebrae_L1"), ("L2 Zimmerman", "L2"), ("Lumbar vertebra 3", "L3"), ("LWK 4", "L4"),
+        ("2nd lumbar vertebra of Zimmerman", "L2"), ("PTV_L2", ""), ("disc L2/3 Zimmerman", "disc"), ("Zimmerman", ""),
+        ("rib_left_12", "rib 12"), ("ribs", "RIBS"), ("Rippe", ""), ("L1 nerve root", ""), ("psoas_L3_left", ""),
+        ("Aorta", "Aorta"), ("L1-L4 bodies", "L1-L4 bodies"),
+    ],
+)  # fmt: skip
+def test_a_label_means_the_same_vertebra_or_rib_or_none(label: str, cleaned: str) -> None:
+    assert clean_label(label).upper() == cleaned.upper()
+    assert (vertebra_named(clean_label(label)), rib_named(clean_label(label))) == (
+        vertebra_named(label),
+        rib_named(label),
+    )
