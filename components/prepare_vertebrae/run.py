@@ -14,6 +14,7 @@ import structlog
 from components.ingest_dicom.shards import Shard
 from components.prepare_vertebrae.accepted_table import AcceptedSeries, read_accepted
 from components.prepare_vertebrae.contact_sheet import sheet_places
+from components.prepare_vertebrae.in_order import in_order
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.prepared_counts import (
     PrepareSummary,
@@ -30,6 +31,8 @@ from models.end_with_parent import end_with_parent
 from models.errors import InputError
 from models.levels import LEVELS
 
+# series a process that are begun or done before the oldest is written: enough that none waits for one that takes long
+AHEAD = 4
 Progress = Callable[[int, int], None]
 log = structlog.get_logger()
 
@@ -131,13 +134,17 @@ def _prepared(
     series: list[AcceptedSeries], splits: list[str], params: PrepareParams, workers: int | None
 ) -> Iterator[SeriesCrops]:
     """Results in the order of `series`."""
-    work = partial(prepare_series, params=params)
+    jobs = zip(series, splits, strict=True)
     processes = min(workers or len(os.sched_getaffinity(0)), max(1, len(series)))
     if processes == 1:
-        yield from map(work, series, splits)
+        yield from (prepare_series(*job, params=params) for job in jobs)
         return
     with ProcessPoolExecutor(processes, initializer=end_with_parent, initargs=(os.getpid(),)) as pool:
-        yield from pool.map(work, series, splits, chunksize=2)
+        yield from in_order(pool, partial(_prepare, params), jobs, ahead=AHEAD * processes)
+
+
+def _prepare(params: PrepareParams, job: tuple[AcceptedSeries, str]) -> SeriesCrops:
+    return prepare_series(*job, params=params)
 
 
 def _strip(result: SeriesCrops) -> Strip:
