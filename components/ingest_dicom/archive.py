@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from models.refusal import Code, refuse
 from models.write_failure import unwritten
 
 CHUNK = 1 << 20
+DIRECTORY_BYTES = 180  # of one member in a zip's directory: 46 and its name and extra fields (APPNOTE 4.3.12)
 # no archive is refused for its ratio before this much came out of it: a folder of blank slices packs 500 to 1
 RATIO_FROM_BYTES = 64 << 20
 # what zipfile raises on a member that it cannot give (a method it does not know, a broken check sum)
@@ -30,6 +32,22 @@ Progress = Callable[[int, int], None]
 
 class _BrokenMemberError(Exception):
     """One member of a zip cannot be read to its end."""
+
+
+class _Archive(io.BufferedReader):
+    """An archive's file; of a zip, the directory of all members is read at once and made objects of, each of 1 kB."""
+
+    def __init__(self, raw: io.FileIO, members_max: int) -> None:
+        super().__init__(raw)
+        self._most = max(CHUNK, members_max * DIRECTORY_BYTES)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > self._most:
+            raise refuse(
+                Code.ARCHIVE_TOO_LARGE,
+                f"a directory of {size} bytes, at most {self._most} are read (ingest.archive.members_max)",
+            )
+        return super().read(size)
 
 
 @dataclass
@@ -137,7 +155,7 @@ def unpack(
 def _members(
     archive: Path, kind: ArchiveKind, meter: _Meter, progress: Progress | None, size: int
 ) -> Iterator[Iterator[Member]]:
-    with archive.open("rb") as file:
+    with _Archive(archive.open("rb", buffering=0), meter.limits.members_max) as file:
         if kind is ArchiveKind.ZIP:
             with zipfile.ZipFile(file) as opened:
                 meter.count(len(opened.infolist()))

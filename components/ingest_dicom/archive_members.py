@@ -12,6 +12,8 @@ from typing import IO, BinaryIO
 
 from models.refusal import Code, Refusal
 
+# Of one member, with its long names: tarfile keeps a header whole in memory, whatever length it declares.
+HEADER_BYTES_MAX = 1 << 20
 ENCRYPTED = 0x1  # bit of a zip member's flags (APPNOTE 4.4.4)
 
 
@@ -46,8 +48,15 @@ class TarStream:
     def __init__(self, stream: BinaryIO, count: Callable[[int], None]) -> None:
         self._stream, self._count = stream, count
         self.length = self.content_end = 0
+        self._header_end: int | None = None
+
+    def expect_header(self, offset: int | None) -> None:
+        """What begins at `offset` is a header, and no longer than one; None: members follow, of any length."""
+        self._header_end = None if offset is None else offset + HEADER_BYTES_MAX
 
     def read(self, size: int) -> bytes:
+        if self._header_end is not None and self.length > self._header_end:
+            raise tarfile.ReadError(f"a header of more than {HEADER_BYTES_MAX} bytes")
         chunk = self._stream.read(size)
         self._count(len(chunk))
         if filled := len(chunk.rstrip(b"\0")):
@@ -71,8 +80,9 @@ def tar_members(stream: TarStream) -> Iterator[Member]:
         Where the stream is no tar, breaks off, or goes on behind its end mark; tarfile alone takes a damaged
         header, and a file that breaks off between two members, for the end.
     """
+    stream.expect_header(0)
     with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]
-        for info in tar:
+        while (info := _next(tar, stream)) is not None:
             tar.members = []  # a list of everything seen is kept otherwise
             if info.isdir():
                 continue
@@ -83,6 +93,13 @@ def tar_members(stream: TarStream) -> Iterator[Member]:
             yield Member(name, refusal, lambda info=info: _content(tar, info))  # type: ignore[misc]
         if not stream.ends_with_zeros_from(tar.offset):
             raise tarfile.ReadError("no end mark where the last member ends")
+
+
+def _next(tar: tarfile.TarFile, stream: TarStream) -> tarfile.TarInfo | None:
+    stream.expect_header(tar.offset)
+    info = tar.next()
+    stream.expect_header(None)
+    return info
 
 
 def zip_members(file: zipfile.ZipFile) -> Iterator[Member]:
