@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from components.ingest_dicom.age import age_years, capped_age_years, dicom_date
 from components.ingest_dicom.contrast_words import contrast_words
 from components.ingest_dicom.geometry import StackGeometry
@@ -38,7 +40,7 @@ class CtSeries:
     slice_spacing_mm
         Median distance of neighbouring slices along the slice normal, from ImagePositionPatient.
     declared_spacing_mm
-        |SpacingBetweenSlices|, as declared.
+        |SpacingBetweenSlices|; brought to the normal where it fits the way along a tilted stack better.
     spacing_deviation_mm
         Largest deviation of a slice step from a whole number of `slice_spacing_mm`.
     slice_count, file_count
@@ -65,7 +67,7 @@ class CtSeries:
     duplicate_uid_count
         Files whose SOPInstanceUID a file before them carries too, with other content.
     mixed_count
-        Files of another patient, study or frame of reference than most of the series.
+        Slices of another patient, study, frame of reference, tube voltage or kernel than most of the series.
     series_uid_missing
         SeriesInstanceUID is empty; the files of the folder were taken as one series.
     truncated_count, unreadable_count
@@ -138,17 +140,15 @@ def describe_series(
 ) -> CtSeries:
     """The row of a series from its headers and from what was measured on its pixels.
 
-    A fact that should be one for the whole series is taken from most of its files; how many files
-    contradict in patient, study or frame of reference is `mixed_count`.
+    A fact that should be one for the whole series is taken from most of its slices, whatever their files are
+    called; how many contradict in what must be one is `mixed_count`. What speaks against a series (contrast, another
+    kind of image) counts in whichever slice it stands.
     """
     files, slices = series.files, series.slices
-    majority, mixed_count = _majority(files)
-    descriptions = _most(files, lambda header: (
-        header.study_description, header.series_description, header.protocol_name))  # fmt: skip
+    majority, mixed_count = _majority(slices)
+    descriptions = sorted(set(map(_descriptions, files)))
     vendor = vendor_name(majority.manufacturer)
-    kind, basis = image_class(
-        _most(slices, lambda header: header.image_type), *descriptions, declared=_declared(majority)
-    )
+    kind, basis = _image_class(slices)
     spacing = majority.pixel_spacing_mm
     acquired = dicom_date(majority.acquisition_date) or dicom_date(majority.study_date)
     if acquired is not None:
@@ -165,7 +165,7 @@ def describe_series(
         kernel_class=kernel_class(vendor, majority.kernel),
         slice_thickness_mm=_most(slices, lambda header: header.slice_thickness_mm),
         slice_spacing_mm=geometry.slice_spacing_mm,
-        declared_spacing_mm=abs(_most(slices, lambda header: header.spacing_between_slices_mm)),
+        declared_spacing_mm=_declared_spacing_mm(slices, geometry),
         spacing_deviation_mm=geometry.deviation_mm,
         pixel_spacing_mm=spacing[0] if spacing else math.nan,
         rows=majority.rows,
@@ -178,7 +178,7 @@ def describe_series(
         orientation=f"{majority.patient_position} {geometry.plane}".strip() if geometry.placed else "",
         orientation_consistent=geometry.consistent,
         contrast_tag=any(header.contrast_agent for header in slices),
-        contrast_words=contrast_words(*descriptions),
+        contrast_words=contrast_words(*(text for texts in descriptions for text in texts)),
         contrast_image_hu=contrast_image_hu,
         image_class=kind,
         image_class_basis=basis,
@@ -223,21 +223,50 @@ def _declared(header: Header) -> Declared:
     )
 
 
-def _majority(files: tuple[Header, ...]) -> tuple[Header, int]:
-    """A header of the patient, study and frame of reference that most files have; how many files have not."""
+def _descriptions(header: Header) -> tuple[str, str, str]:
+    return header.study_description, header.series_description, header.protocol_name
+
+
+def _image_class(slices: tuple[Header, ...]) -> tuple[str, str]:
+    """Class and basis of the series: another than original as soon as one slice is; by the header before words."""
+    declared = {(header.image_type, _descriptions(header), _declared(header)) for header in slices}
+    found = {image_class(types, *texts, declared=more) for types, texts, more in declared}
+    return min(found, key=lambda one: (one[0] == "original", one[1] == "words", one))
+
+
+def _majority(slices: tuple[Header, ...]) -> tuple[Header, int]:
+    """A header of what most slices declare; how many slices are another patient's, study's or acquisition's.
+
+    A tube voltage or a kernel that a slice does not declare contradicts none.
+    """
 
     def belongs(header: Header) -> tuple[str, str, str]:
         return header.patient_id, header.study_instance_uid, header.frame_of_reference_uid
 
-    usual, count = Counter(map(belongs, files)).most_common(1)[0]
-    return next(header for header in files if belongs(header) == usual), len(files) - count
+    usual = _most(slices, belongs)
+    own = tuple(header for header in slices if belongs(header) == usual)
+    kvp = _most(tuple(header for header in own if math.isfinite(header.kvp)) or own, lambda one: one.kvp)
+    kernel = _most(tuple(header for header in own if header.kernel) or own, lambda one: one.kernel)
+    whole = tuple(header for header in own if header.kvp == kvp or math.isnan(header.kvp))
+    whole = tuple(header for header in whole if header.kernel in (kernel, ""))
+    facts = _most(whole or own, _facts)
+    return next(header for header in whole or own if _facts(header) == facts), len(slices) - len(whole)
 
 
-def _most(files: tuple[Header, ...], fact: Callable[[Header], Value]) -> Value:
-    """The value most files have. NaNs are one value, although no NaN equals another."""
-    values = [fact(header) for header in files]
-    texts = [str(value) for value in values]
-    return values[texts.index(Counter(texts).most_common(1)[0][0])]
+def _facts(header: Header) -> tuple[object, ...]:
+    """What is taken from one header for all."""
+    return (
+        header.kernel, header.manufacturer, header.model, header.rows, header.columns, header.pixel_spacing_mm,
+        header.patient_position, header.transfer_syntax_uid, header.photometric, header.sex, header.age_text,
+        header.birth_date, header.study_date, header.acquisition_date,
+    )  # fmt: skip
+
+
+def _most(slices: tuple[Header, ...], fact: Callable[[Header], Value]) -> Value:
+    """The value most slices have, of equally many the first by its text. All NaNs are one value."""
+    values = {str(value): value for value in map(fact, slices)}
+    counts = Counter(str(fact(header)) for header in slices)
+    return values[min(counts, key=lambda text: (-counts[text], text))]
 
 
 def _odd_one(files: tuple[Header, ...], fact: Callable[[Header], str], *, usual: str) -> str:
@@ -249,6 +278,20 @@ def _repeats(uids: list[str]) -> int:
     """How many non-empty values stood in the list before."""
     filled = [uid for uid in uids if uid]
     return len(filled) - len(set(filled))
+
+
+def _declared_spacing_mm(slices: tuple[Header, ...], geometry: StackGeometry) -> float:
+    """SpacingBetweenSlices along the normal, as the standard defines it (DICOM PS3.3 C.7.6.2.1).
+
+    With a tilted gantry some makers (Philips) declare the way of the table instead, which is longer.
+    """
+    declared = abs(_most(slices, lambda header: header.spacing_between_slices_mm))
+    if geometry.affine is None or not math.isfinite(geometry.slice_spacing_mm):
+        return declared
+    along_mm = float(np.linalg.norm(geometry.affine[:3, 0]))
+    if abs(declared - along_mm) < abs(declared - geometry.slice_spacing_mm):
+        return declared * geometry.slice_spacing_mm / along_mm
+    return declared
 
 
 def _tilt_deg(slices: tuple[Header, ...], geometry: StackGeometry) -> float:

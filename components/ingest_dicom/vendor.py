@@ -40,6 +40,11 @@ def vendor_name(manufacturer: str) -> str:
     return name
 
 
+def _first_value(kernel: str) -> str:
+    """The first of several values of ConvolutionKernel that is not empty, in upper case."""
+    return next((name for value in kernel.split("\\") if (name := value.strip().upper())), "")
+
+
 def kernel_class(vendor: str, kernel: str) -> str:
     """ "soft", "sharp" or "unknown" from the first value of ConvolutionKernel and the vendor's own scale.
 
@@ -47,7 +52,7 @@ def kernel_class(vendor: str, kernel: str) -> str:
     Toshiba and Canon group theirs (FC01-FC28 body and head soft, FC30-FC39 and FC50-FC59 and FC80-FC86
     bone and lung).
     """
-    name = kernel.split("\\")[0].strip().upper()
+    name = _first_value(kernel)
     if vendor == "GE":
         return _of_sets(name, GE_SOFT, GE_SHARP)
     if vendor == "Philips":
@@ -70,7 +75,7 @@ def kernel_use(kind: str, vendor: str, kernel: str) -> str:
     """
     if kind != "sharp":
         return kind or "unknown"
-    name = kernel.split("\\")[0].strip().upper()
+    name = _first_value(kernel)
     return "lung" if vendor in LUNG and LUNG[vendor].match(name) else "bone"
 
 

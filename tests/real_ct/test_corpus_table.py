@@ -85,7 +85,7 @@ SERIES: dict[str, dict[str, tuple[int, str]]] = {
     },
     "philips_tilt_scout_secondary_capture": {
         "localizer/I10": (1, "LOCALIZER"),
-        "tilt_minus18p5/I10": (14, "GANTRY_TILT SPACING_WRONG TOO_FEW_SLICES LEVELS_MISSING"),
+        "tilt_minus18p5/I10": (14, "GANTRY_TILT TOO_FEW_SLICES LEVELS_MISSING"),
     },
     "siemens_biograph_j2k_t11_t12": {
         "": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,8 +90,8 @@ def test_a_kernel_may_be_missing_or_have_several_values(
 @pytest.mark.parametrize(
     ("character_set", "description", "words"),
     [
-        ("ISO_IR 100", "Abdomen venös 5.0", "VENÖS"),
-        ("ISO_IR 192", "Abdomen venös 5.0", "VENÖS"),
+        ("ISO_IR 100", "Abdomen venös 5.0", "VENOS"),
+        ("ISO_IR 192", "Abdomen venös 5.0", "VENOS"),
         (["", "ISO 2022 IR 87"], "腹部造影", "造影"),
         (["", "ISO 2022 IR 87"], "腹部単純", ""),
         ("GB18030", "腹部增强", "增强"),
@@ -171,6 +172,50 @@ def test_a_frame_of_reference_for_every_slice_is_counted_and_does_not_move_a_sli
     volume = read_volume(scan_folder(tmp_path).series[0])
     np.testing.assert_allclose(volume.affine[:3, 0], [0, 0, 3.0])
     assert _row(tmp_path).mixed_count == 7  # MIXED_SERIES in validation
+
+
+@pytest.mark.parametrize(
+    ("odd", "finding"),
+    [
+        ({"KVP": "80"}, {"mixed_count": 3, "kvp": 120.0}),
+        ({"ConvolutionKernel": "B70f"}, {"mixed_count": 3, "kernel": "B30f", "kernel_class": "soft"}),
+        ({"KVP": None}, {"mixed_count": 0, "kvp": 120.0}),  # what is not declared contradicts nothing
+        ({"ConvolutionKernel": ""}, {"mixed_count": 0, "kernel": "B30f"}),
+        ({"ImageType": ["DERIVED", "SECONDARY", "MPR"]}, {"image_class": "reformat"}),
+        ({"ImageType": ["DERIVED", "PRIMARY", "AXIAL", "VNC"]}, {"image_class": "virtual_non_contrast"}),
+        ({"SeriesDescription": "ARTERIAL 3.0"}, {"contrast_words": "ARTERIAL"}),
+        ({"SeriesDescription": "MonoE 70"}, {"image_class": "monoenergetic", "image_class_basis": "words"}),
+        ({"Manufacturer": "Philips"}, {"vendor": "Siemens"}),
+    ],
+)
+def test_a_few_slices_of_another_kind_are_found_wherever_they_lie(
+    tmp_path: Path, odd: dict[str, Any], finding: dict[str, Any]
+) -> None:
+    usual = {"Manufacturer": "SIEMENS", "KVP": "120", "ConvolutionKernel": "B30f"}
+    rows = []
+    for place in (0, 5):  # first by name, or in the middle
+        own = {place + number: odd for number in range(3)}
+        make_series(tmp_path / str(place), slices=12, per_slice=own, **usual)
+        rows.append(_row(tmp_path / str(place)))
+        assert {name: getattr(rows[-1], name) for name in finding} == finding
+    assert repr(rows[0]) == repr(rows[1])
+
+
+@pytest.mark.parametrize(
+    ("declared_mm", "agrees"),
+    [
+        ("2.954", True),  # along the normal, as the standard says: 3 mm x cos 10 degrees
+        ("3", True),  # along the table, as Philips writes
+        ("5", False),
+    ],
+)
+def test_spacing_of_a_tilted_stack_may_be_declared_along_the_table(
+    tmp_path: Path, declared_mm: str, agrees: bool
+) -> None:
+    make_series(tmp_path, slices=12, tilt_deg=10.0, SpacingBetweenSlices=declared_mm)
+    row = _row(tmp_path)
+    assert row.slice_spacing_mm == pytest.approx(2.954, abs=0.001)
+    assert (abs(row.declared_spacing_mm - row.slice_spacing_mm) < 0.01) is agrees
 
 
 def test_an_oblique_stack_has_its_own_axes(tmp_path: Path) -> None:
