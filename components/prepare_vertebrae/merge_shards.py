@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.prepare_vertebrae.contact_sheet import sheet_places
+from components.prepare_vertebrae.contact_sheet import (
+    ContactSheet,
+    Strip,
+    codes_by_level,
+    sheet_heading,
+    sheet_places,
+    strip_title,
+)
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.prepared_counts import PrepareSummary
-from components.prepare_vertebrae.reports import Strip, write_reports
+from components.prepare_vertebrae.reports import write_reports
 from components.prepare_vertebrae.run import NothingPreparedError
 from components.prepare_vertebrae.split import absent_vendors, refuse_absent_vendors
 from models.crop_store import INDEX_COLUMNS, CropStore, CropStoreWriter, open_crop_store
@@ -97,14 +104,11 @@ def merge_shards(parts: Sequence[Path], out: Path, params: PrepareParams) -> Pre
         "warnings": summary.warnings,
         "seconds": round(seconds, 3),
     }
-    write_reports(
-        out,
-        _table(manifests, "refused.parquet"),
-        _table(manifests, "flagged.parquet"),
-        _table(manifests, "statistics.parquet"),
-        _strips(stores, rows),
-        document,
-    )
+    refused, flagged = _table(manifests, "refused.parquet"), _table(manifests, "flagged.parquet")
+    sheet = ContactSheet(sheet_heading(first["data_kind"], first["data_version"]), counts["series"])
+    for strip in _strips(stores, rows, refused, flagged):
+        sheet.add(strip)
+    write_reports(out, refused, flagged, _table(manifests, "statistics.parquet"), sheet, document)
     return summary
 
 
@@ -165,21 +169,30 @@ def _table(manifests: dict[Path, Manifest], name: str) -> pd.DataFrame:
     return pd.concat(filled).sort_values(["patient", "series"], kind="stable", ignore_index=True)
 
 
-def _strips(stores: list[CropStore], rows: list[tuple[int, int]]) -> list[Strip]:
-    """Titles and middle slices for the contact sheet, of no more series than it shows."""
-    of_series: dict[str, list[tuple[int, int]]] = {}
+def _strips(
+    stores: list[CropStore], rows: list[tuple[int, int]], refused: pd.DataFrame, flagged: pd.DataFrame
+) -> Iterator[Strip]:
+    """What the contact sheet shows, by patient and series as a preparation in one go has it."""
+    of_series: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for place, row in rows:
-        of_series.setdefault(str(stores[place].index["series"].iat[row]), []).append((place, row))
-    shown = sheet_places(len(of_series))
-    strips = []
-    for number, crops in enumerate(of_series.values()):
+        facts = stores[place].index.iloc[row]
+        of_series.setdefault((str(facts["patient"]), str(facts["series"])), []).append((place, row))
+    left_out = {
+        key: list(part.itertuples()) for key, part in refused.groupby(["patient", "series"], sort=False)
+    }
+    flags = {key: tuple(part["code"]) for key, part in flagged.groupby(["patient", "series"], sort=False)}
+    keys = sorted({*of_series, *left_out})
+    shown = sheet_places(len(keys))
+    for number, key in enumerate(keys):
         if number not in shown:
             continue
-        first = stores[crops[0][0]].index.iloc[crops[0][1]]
+        crops, reasons = of_series.get(key, []), left_out.get(key, [])
         middle: dict[str, NDArray[np.int16]] = {}
         for place, row in crops:
             facts = stores[place].index.iloc[row]
             if facts["lateral_offset_mm"] == 0.0:
                 middle[str(facts["level"])] = np.array(stores[place].hu[row, stores[place].hu.shape[1] // 2])
-        strips.append((f"{str(first['patient'])[:8]} {first['vendor']} {first['split']}", middle))
-    return strips
+        vendor = str(facts["vendor"]) if crops else str(reasons[0].vendor)
+        title = strip_title(key[0], vendor, str(facts["split"]) if crops else "")
+        codes = codes_by_level((str(item.level), str(item.code)) for item in reasons)
+        yield Strip(title, middle, codes, flags.get(key, ()))

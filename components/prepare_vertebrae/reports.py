@@ -9,12 +9,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from components.ingest_dicom.shards import Shard
-from components.prepare_vertebrae.contact_sheet import contact_sheet
+from components.prepare_vertebrae.contact_sheet import ContactSheet, later_pages
 from components.prepare_vertebrae.image_statistics import STATISTICS
 from components.prepare_vertebrae.prepared_counts import PrepareSummary, SeriesDone
 from models.errors import OsteoGateError
@@ -22,7 +20,6 @@ from models.refusal import NOT_LOOKED_FOR
 from models.write_failure import unwritten
 
 SCHEMA_VERSION = 1
-Strip = tuple[str, dict[str, NDArray[np.int16]]]  # title, and middle slice (H, W) int16 HU by level
 
 
 class PrepareWriteError(OsteoGateError):
@@ -32,7 +29,7 @@ class PrepareWriteError(OsteoGateError):
 def report_series(
     out: Path,
     results: Sequence[SeriesDone],
-    strips: list[Strip],
+    sheet: ContactSheet,
     summary: PrepareSummary,
     data_version: str,
     data_kind: str,
@@ -81,7 +78,7 @@ def report_series(
         "seconds": round(summary.seconds, 3),
         **({"shard": asdict(shard)} if shard else {}),
     }
-    write_reports(out, refused, flagged, statistics, strips, manifest)
+    write_reports(out, refused, flagged, statistics, sheet, manifest)
 
 
 def write_reports(
@@ -89,17 +86,19 @@ def write_reports(
     refused: pd.DataFrame,
     flagged: pd.DataFrame,
     statistics: pd.DataFrame,
-    strips: list[Strip],
+    sheet: ContactSheet,
     manifest: dict[str, Any],
 ) -> None:
     """What lies beside the crop store, the manifest last."""
-    simulated = manifest["data_kind"] == "simulated"
-    whose = "simulated phantoms, not patients" if simulated else "this site's patients"
-    heading = f"Crops L1-L4 of {whose}: anterior left, head up; data version {manifest['data_version']}"
     _replace(out / "refused.parquet", _parquet(refused))
     _replace(out / "flagged.parquet", _parquet(flagged))
     _replace(out / "statistics.parquet", _parquet(statistics))
-    _replace(out / "contact_sheet.png", contact_sheet(strips, heading))
+    pages = sheet.finished()
+    for name, page in pages.items():
+        _replace(out / name, page)
+    for path in later_pages(out):
+        if path.name not in pages:
+            path.unlink()
     _replace(out / "manifest.json", json.dumps(manifest, indent=2).encode())
 
 

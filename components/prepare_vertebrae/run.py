@@ -13,7 +13,14 @@ import structlog
 
 from components.ingest_dicom.shards import Shard
 from components.prepare_vertebrae.accepted_table import AcceptedSeries, read_accepted
-from components.prepare_vertebrae.contact_sheet import sheet_places
+from components.prepare_vertebrae.contact_sheet import (
+    ContactSheet,
+    Strip,
+    codes_by_level,
+    sheet_heading,
+    sheet_places,
+    strip_title,
+)
 from components.prepare_vertebrae.in_order import in_order
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.prepared_counts import (
@@ -23,7 +30,7 @@ from components.prepare_vertebrae.prepared_counts import (
     counts_of,
     flags_of,
 )
-from components.prepare_vertebrae.reports import Strip, report_series
+from components.prepare_vertebrae.reports import report_series
 from components.prepare_vertebrae.series_crops import SeriesCrops, lateral_offsets_mm, prepare_series
 from components.prepare_vertebrae.split import absent_vendors, assign_splits, refuse_absent_vendors
 from models.crop_store import CropStoreWriter
@@ -97,7 +104,7 @@ def run(
     capacity = sum(len(LEVELS) * len(lateral_offsets_mm(split, params)) for split in splits)
     results: list[SeriesDone] = []
     shown = sheet_places(len(series))
-    strips: list[Strip] = []
+    sheet = ContactSheet(sheet_heading(data_kind, data_version), len(series))
     writer = CropStoreWriter(
         out / "crops", capacity, params.geometry, data_version=data_version, data_kind=data_kind
     )
@@ -105,8 +112,8 @@ def run(
         for done, result in enumerate(_prepared(series, splits, params, workers), start=1):
             for crop, row in zip(result.crops, result.rows, strict=True):
                 writer.add(crop, row)
-            if result.rows and done - 1 in shown:
-                strips.append(_strip(result))
+            if done - 1 in shown:
+                sheet.add(_strip(result))
             results.append(SeriesDone.of(result))
             if progress is not None:
                 progress(done, len(series))
@@ -126,7 +133,7 @@ def run(
     summary = PrepareSummary(
         counts_of(results), codes_of(results), flags_of(results), warnings, time.monotonic() - started
     )
-    report_series(out, results, strips, summary, data_version, data_kind, shard)
+    report_series(out, results, sheet, summary, data_version, data_kind, shard)
     return summary
 
 
@@ -148,10 +155,13 @@ def _prepare(params: PrepareParams, job: tuple[AcceptedSeries, str]) -> SeriesCr
 
 
 def _strip(result: SeriesCrops) -> Strip:
-    """Title and middle slices of the crops at the body centre."""
+    """Middle slices of the crops at the body centre, and what was left out."""
     middle = {
         str(row["level"]): crop[crop.shape[0] // 2].copy()
         for crop, row in zip(result.crops, result.rows, strict=True)
         if row["lateral_offset_mm"] == 0.0
     }
-    return f"{result.patient[:8]} {result.vendor} {result.rows[0]['split']}", middle
+    left_out = codes_by_level((item.level, item.refusal.code.value) for item in result.left_out)
+    split = str(result.rows[0]["split"]) if result.rows else ""
+    flags = tuple(flag.code.value for flag in result.flags) if result.rows else ()
+    return Strip(strip_title(result.patient, result.vendor, split), middle, left_out, flags)

@@ -7,11 +7,15 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from components.prepare_vertebrae.contact_sheet import contact_sheet
+from components.prepare_vertebrae.contact_sheet import (
+    ContactSheet,
+    Strip,
+    codes_by_level,
+    sheet_places,
+    strip_title,
+)
 from components.prepare_vertebrae.series_crops import lateral_offsets_mm
 from components.prepare_vertebrae.stream_places import LeftOut, Place, StreamRefusedError
 from components.prepare_vertebrae.stream_plan import StreamPlan
@@ -22,7 +26,6 @@ from models.crop_store import SPLITS, CropStoreWriter
 from models.levels import LEVELS
 
 STORE, LATENTS, REFUSED = "crops", "latents.parquet", "refused.parquet"
-SHEET_PATIENTS = 24
 
 
 def assemble(
@@ -51,7 +54,8 @@ def assemble(
     capacity = len(places) * len(LEVELS) * len(lateral_offsets_mm("train", prepare))
     latents: list[dict[str, str]] = []
     refused = list(replaced)
-    strips: list[tuple[str, dict[str, NDArray[np.int16]]]] = []
+    heading = f"Crops L1-L4 of simulated phantoms, not patients; seed {plan.seed}, {plan.patients} patients"
+    sheet, shown = ContactSheet(heading, len(places)), sheet_places(len(places))
     patients: Counter[str] = Counter()
     vendors: Counter[str] = Counter()
     crops = 0
@@ -59,8 +63,10 @@ def assemble(
         work / STORE, capacity, prepare.geometry, data_version=plan.data_version, data_kind="simulated"
     )
     with writer:
-        for item in _in_places(places):
+        for number, item in enumerate(_in_places(places)):
             refused += [(item.patient, item.vendor, *entry) for entry in item.left_out]
+            if number in shown:
+                sheet.add(_strip(item))
             if not item.rows:
                 continue
             for crop, row in zip(item.crops, item.rows, strict=True):
@@ -69,20 +75,13 @@ def assemble(
             latents.append(item.latents)
             patients[str(item.rows[0]["split"])] += 1
             vendors[str(item.rows[0]["vendor"])] += 1
-            if len(strips) < SHEET_PATIENTS:
-                middle = {
-                    str(row["level"]): crop[crop.shape[0] // 2].copy()
-                    for crop, row in zip(item.crops, item.rows, strict=True)
-                    if row["lateral_offset_mm"] == 0.0
-                }
-                strips.append((f"{item.patient[:8]} {item.vendor} {item.rows[0]['split']}", middle))
         if not crops:
             raise StreamRefusedError(f"streamed cohort: none of {plan.patients} patients gave a crop")
     _numbers(pd.DataFrame(latents)).to_parquet(work / LATENTS, index=False)
     columns = ["patient", "vendor", "level", "code", "found"]
     pd.DataFrame(refused, columns=columns).astype("str").to_parquet(work / REFUSED, index=False)
-    heading = f"Crops L1-L4 of simulated phantoms, not patients; seed {plan.seed}, {plan.patients} patients"
-    (work / "contact_sheet.png").write_bytes(contact_sheet(strips, heading))
+    for name, page in sheet.finished().items():
+        (work / name).write_bytes(page)
     return StreamSummary(
         folder=out,
         data_version=plan.data_version,
@@ -93,6 +92,17 @@ def assemble(
         replaced=len({entry[0] for entry in replaced}),
         seconds=time.monotonic() - started,
     )
+
+
+def _strip(item: StreamedPatient) -> Strip:
+    middle = {
+        str(row["level"]): crop[crop.shape[0] // 2].copy()
+        for crop, row in zip(item.crops, item.rows, strict=True)
+        if row["lateral_offset_mm"] == 0.0
+    }
+    split = str(item.rows[0]["split"]) if item.rows else ""
+    codes = codes_by_level((level, code) for level, code, _ in item.left_out)
+    return Strip(strip_title(item.patient, item.vendor, split), middle, codes)
 
 
 def _in_places(places: list[Place]) -> Iterator[StreamedPatient]:

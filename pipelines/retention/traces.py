@@ -25,7 +25,7 @@ TEXT_SUFFIXES = frozenset(
     (".json", ".jsonl", ".html", ".csv", ".txt", ".log", ".md", ".svg", ".progress", ".1")
 )
 NEVER_READ = frozenset(("keys", "servers"))  # of the home
-PICTURES = ("contact_sheet.png", "figures/saliency.svg", "report.html")  # that show crops
+PICTURES = ("contact_sheet*.png", "figures/saliency.svg", "report.html")  # that show crops
 GOLDEN_FILE = "golden.npz"
 
 
@@ -141,7 +141,7 @@ def _golden_crops(path: Path, crops: set[bytes]) -> int:
 def _pictures(found: list[Found]) -> list[Found]:
     """Pictures beside the patient's rows or crops; a picture does not say whom it shows."""
     folders = {item.path.parent for item in found if item.trace in (Trace.ROWS, Trace.CROPS)}
-    places = sorted({folder / name for folder in folders for name in PICTURES})
+    places = sorted({path for folder in folders for name in PICTURES for path in folder.glob(name)})
     return [Found(Trace.PICTURES, path, 1) for path in places if path.is_file() and not path.is_symlink()]
 
 

@@ -145,6 +145,15 @@ def test_statistics_and_contact_sheet_for_review(prepared: tuple[Path, PrepareSu
     assert sheet[:18].max() > 200  # whose crops they are
 
 
+def test_pages_of_an_earlier_larger_batch_do_not_stay(
+    cohort: Cohort, params: PrepareParams, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "contact_sheet_002.png").write_bytes(b"of another batch")
+    cohort.run(tmp_path / "out", params)
+    assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["contact_sheet.png"]
+
+
 def test_the_number_of_processes_changes_nothing(
     cohort: Cohort, prepared: tuple[Path, PrepareSummary], params: PrepareParams, tmp_path: Path
 ) -> None:

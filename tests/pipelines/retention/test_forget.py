@@ -73,7 +73,8 @@ def hospital(workspace: Workspace, tmp_path: Path) -> Hospital:
     first, second, _ = index["patient"].unique()
     index["patient"] = index["patient"].replace({first: leaver, second: stayer})
     index.to_parquet(store / "index.parquet", index=False)
-    for picture in (store.parent / "contact_sheet.png", validated / "contact_sheet.png"):
+    pages = (store.parent / "contact_sheet.png", store.parent / "contact_sheet_002.png")
+    for picture in (*pages, validated / "contact_sheet.png"):
         picture.write_bytes(b"\x89PNG")
     model = home / "mlartifacts" / "osteogate" / "r" / "artifacts" / "registered" / "m"
     model.mkdir(parents=True)
@@ -148,7 +149,7 @@ def test_everything_of_the_patient_goes_and_nothing_of_another(hospital: Hospita
     np.testing.assert_array_equal(left.hu, others)
     pd.testing.assert_frame_equal(left.index, crops.index[~mine].reset_index(drop=True))
     assert len(PredictionLog(workspace.prediction_log_url).read()) == 2
-    pictures = list(workspace.home.rglob("contact_sheet.png"))
+    pictures = list(workspace.home.rglob("contact_sheet*.png"))
     assert pictures == [], (
         "a contact sheet does not say whom it shows, so it goes from beside the patient's rows"
     )
