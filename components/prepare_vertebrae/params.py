@@ -21,6 +21,8 @@ class LevelRules(Section):
         Accepted ratio of the largest to the smallest distance of one spine.
     minimum_levels
         Evaluable levels that an answer or a label needs.
+    axes_from
+        What the curve that turns the crops is laid through: L1-L4 alone, or T12 and L5 as well where they are named.
     unusual_numbering
         What an L6, a T13, a missing L5 or ribless T12 does: flag the series, or refuse it.
     """
@@ -29,6 +31,7 @@ class LevelRules(Section):
     spacing_max_mm: float = Field(gt=0)
     spacing_ratio_max: float = Field(gt=1)
     minimum_levels: int = Field(ge=2, le=4)
+    axes_from: Literal["l1_l4", "neighbours"] = "l1_l4"
     unusual_numbering: Literal["flag", "refuse"] = "flag"
 
 

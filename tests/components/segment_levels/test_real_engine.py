@@ -64,7 +64,10 @@ def params(tmp_path: Path) -> SegmentParams:
     maker = Path(__file__).with_name("threshold_weights.py")
     subprocess.run([python, maker, tmp_path / "weights"], check=True)
     return SegmentParams(
-        engine="totalsegmentator", environment=python.parent.parent, weights=tmp_path / "weights", device="cpu"
+        engine="totalsegmentator",
+        environment=python.parent.parent,
+        weights=tmp_path / "weights",
+        device="cpu",
     )
 
 

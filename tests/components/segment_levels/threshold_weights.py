@@ -67,7 +67,9 @@ def threshold_network(names: dict[int, str]) -> dict[str, torch.Tensor]:
         if name.endswith("norm.weight"):
             values.fill_(1)
         elif name.endswith("conv.weight") and values.ndim == 5:
-            values[0, 2 if values.shape[1] == 4 else 0, 1, 1, 1] = 1  # of four, the last two skipped the depth
+            values[0, 2 if values.shape[1] == 4 else 0, 1, 1, 1] = (
+                1  # of four, the last two skipped the depth
+            )
     last = [name for name in weights if "seg_layers" in name]
     (weight,) = [weights[name] for name in last if name.endswith("weight")]
     (bias,) = [weights[name] for name in last if name.endswith("bias")]
