@@ -91,6 +91,7 @@ class Code(StrEnum):
     HU_IMPLAUSIBLE = "HU_IMPLAUSIBLE"
     METAL_IN_VERTEBRA = "METAL_IN_VERTEBRA"
     VERTEBRA_FRACTURED = "VERTEBRA_FRACTURED"
+    HEIGHTS_NOT_READ = "HEIGHTS_NOT_READ"
     SCOLIOSIS = "SCOLIOSIS"
     # levels
     LEVELS_MISSING = "LEVELS_MISSING"
@@ -312,7 +313,7 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.HU_IMPLAUSIBLE: Meaning(
         Basis.IMAGE,
-        "values are not HU of a patient (soft tissue not where it must be)",
+        "values are not HU of a patient (air, fat or soft tissue not where it must be)",
         "send an original CT series",
     ),
     Code.METAL_IN_VERTEBRA: Meaning(
@@ -324,6 +325,11 @@ MEANINGS: dict[Code, Meaning] = {
         Basis.IMAGE,
         "a vertebral body that lost height, as a fractured one has",
         "the level is left out; have it read: a vertebral fracture calls for treatment whatever the density",
+    ),
+    Code.HEIGHTS_NOT_READ: Meaning(
+        Basis.IMAGE,
+        "the endplates of a vertebra are not seen, or the images end there, so no fracture was looked for in it",
+        "none, the level is used; a reader must look whether it is fractured",
     ),
     Code.SCOLIOSIS: Meaning(
         Basis.IMAGE,

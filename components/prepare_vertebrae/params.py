@@ -44,6 +44,22 @@ class TrabecularRegion(Section):
     anterior_shift_mm: float = Field(ge=0)
 
 
+class EndplateRules(Section):
+    """When an endplate is seen: otherwise the height of the body is not read, and nothing is said of a fracture.
+
+    Attributes
+    ----------
+    fall_min_hu, fall_min_se
+        Fall of HU from bone to disc, at least; the same in standard errors of the image's own noise.
+    apart_max_mm
+        How far apart two halves of the body may place it.
+    """
+
+    fall_min_hu: float = Field(gt=0, le=200)
+    fall_min_se: float = Field(ge=2)
+    apart_max_mm: float = Field(gt=0, le=3)
+
+
 class UnmeasurableRules(Section):
     """What in the image says that a vertebra must not be measured.
 
@@ -54,7 +70,9 @@ class UnmeasurableRules(Section):
     cement_hu, cement_min_mm3
         A connected piece this large above this HU inside the body is cement.
     height_loss_max
-        Share of its height that a body may lack, read about 9 mm in front of and behind its centre.
+        Share of its height that a body may lack, in front, in the middle or behind.
+    endplate
+        When a height is read at all.
     curve_max_deg
         Angle between the uppermost and the lowest level, seen from the front.
     """
@@ -65,6 +83,7 @@ class UnmeasurableRules(Section):
     cement_min_mm3: float = Field(gt=0)
     height_loss_max: float = Field(gt=0, lt=0.5)
     curve_max_deg: float = Field(gt=0, le=60)
+    endplate: EndplateRules
 
 
 class SplitParams(Section):

@@ -20,7 +20,12 @@ from components.prepare_vertebrae.level_file import read_spine
 from components.prepare_vertebrae.levels import Spine, VertebraLevel, check_in_view
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.trabecular import trabecular_hu
-from components.prepare_vertebrae.unmeasurable import level_evidence, refused_levels, refused_spine
+from components.prepare_vertebrae.unmeasurable import (
+    level_evidence,
+    refused_levels,
+    refused_spine,
+    unread_heights,
+)
 from components.prepare_vertebrae.wanted_series import WantedSeries
 from models.levels import LEVELS
 from models.refusal import Code, Refusal, RefusedError, refuse
@@ -49,7 +54,8 @@ class SeriesCrops:
     statistics
         `image_statistics` of the series; empty when it was refused.
     flags
-        What a person should know about the numbering of the levels; they were used all the same.
+        What a person should know about the numbering of the levels, and levels in which no fracture could be
+        looked for; they were used all the same.
     """
 
     series: str
@@ -170,6 +176,7 @@ def prepare_volume(
     if len(used) < params.levels.minimum_levels:
         reasons = "; ".join(f"{item.level} {item.refusal.code}" for item in result.left_out)
         raise refuse(Code.LEVELS_TOO_FEW, f"{len(used)} evaluable levels ({reasons})")
+    result.flags.extend(unread_heights(evidence, (level.name for level in used)))
     result.statistics.update(image_statistics(volume, used, params.trabecular))
     for row in result.rows:
         row["noise_hu"] = result.statistics["noise_hu"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.ingest_dicom.volume import Volume
@@ -47,7 +47,7 @@ def level_evidence(
         for level in levels
         if metal[level.name] < rules.metal_min_mm3 and cement[level.name] < rules.cement_min_mm3
     ]
-    losses = height_losses(body_heights(volume, plain))
+    losses = height_losses(body_heights(volume, plain, rules.endplate))
     return {
         level.name: LevelEvidence(metal[level.name], cement[level.name], losses.get(level.name, math.nan))
         for level in levels
@@ -67,11 +67,19 @@ def refused_levels(evidence: Mapping[str, LevelEvidence], rules: UnmeasurableRul
             found = f"{found}; accepted: below {rules.cement_min_mm3:g} mm3"
             refused[name] = Refusal(Code.METAL_IN_VERTEBRA, found)
         elif shown.height_loss > rules.height_loss_max:
-            found = f"{name} is {shown.height_loss:.0%} lower than its own back wall or its neighbours"
+            found = f"{name} is {shown.height_loss:.0%} lower than its own back wall or the other levels"
             refused[name] = Refusal(
                 Code.VERTEBRA_FRACTURED, f"{found}; accepted: at most {rules.height_loss_max:.0%}"
             )
     return refused
+
+
+def unread_heights(evidence: Mapping[str, LevelEvidence], used: Iterable[str]) -> list[Refusal]:
+    """HEIGHTS_NOT_READ with the levels, of those used, in which no fracture could be looked for; or nothing."""
+    unread = [name for name in used if math.isnan(evidence[name].height_loss)]
+    if not unread:
+        return []
+    return [Refusal(Code.HEIGHTS_NOT_READ, f"no fracture was looked for in {', '.join(unread)}")]
 
 
 def refused_spine(levels: Sequence[VertebraLevel], rules: UnmeasurableRules) -> list[Refusal]:

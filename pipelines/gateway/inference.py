@@ -91,7 +91,9 @@ def _in_geometry(
     )
     if wanted == prepared.geometry or prepared.study.volume is None:
         return prepared.crops, prepared.left_out
-    crops, left_out = crop_levels(prepared.study.volume, prepared.levels, params, wanted)
+    crops, left_out = crop_levels(
+        prepared.study.volume, prepared.levels, params, wanted, prepared.unmeasurable
+    )
     if len(crops) < params.levels.minimum_levels:
         raise refuse(Code.LEVELS_TOO_FEW, f"{len(crops)} evaluable levels in crops of {wanted.size_mm:g} mm")
     return crops, left_out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,12 @@ from components.prepare_vertebrae.level_file import read_spine
 from components.prepare_vertebrae.levels import Spine, VertebraLevel, check_in_view
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.trabecular import trabecular_hu
-from components.prepare_vertebrae.unmeasurable import level_evidence, refused_levels, refused_spine
+from components.prepare_vertebrae.unmeasurable import (
+    level_evidence,
+    refused_levels,
+    refused_spine,
+    unread_heights,
+)
 from components.prepare_vertebrae.wanted_series import WantedSeries
 from components.segment_levels.engine import SUFFIX, EngineFailedError, segment_volume
 from models.crop_store import CropGeometry
@@ -58,6 +64,8 @@ class PreparedStudy:
         In the order L1-L4.
     left_out
         Levels of L1-L4 without a crop, and why.
+    unmeasurable
+        Levels that the image says must not be measured.
     refusals
         Empty when the study may be answered.
     """
@@ -69,6 +77,7 @@ class PreparedStudy:
     left_out: tuple[tuple[str, Refusal], ...]
     refusals: tuple[Refusal, ...]
     statistics: dict[str, float]
+    unmeasurable: Mapping[str, Refusal]
 
     def require_acceptable(self) -> None:
         """Raise every refusal at once.
@@ -100,6 +109,7 @@ def prepare_study(
     wanted = series_named_in(level_file) if level_file is not None else frozenset()
     study = read_study(image, stated, params, pseudonymiser, wanted_uids=wanted)
     refusals: list[Refusal] = []
+    geometry = params.prepare.geometry
     levels: tuple[VertebraLevel, ...] = ()
     try:
         spine = _spine(study, level_file, scheme, params)
@@ -115,9 +125,13 @@ def prepare_study(
     refusals = [*study.refusals, *refusals]
     crops: tuple[LevelCrop, ...] = ()
     left_out: tuple[tuple[str, Refusal], ...] = ()
+    unmeasurable: dict[str, Refusal] = {}
     statistics: dict[str, float] = {}
     if study.volume is not None and levels:
-        crops, left_out = crop_levels(study.volume, levels, params.prepare, params.prepare.geometry)
+        evidence = level_evidence(study.volume, levels, params.prepare.unmeasurable)
+        unmeasurable = refused_levels(evidence, params.prepare.unmeasurable)
+        crops, left_out = crop_levels(study.volume, levels, params.prepare, geometry, unmeasurable)
+        unread = unread_heights(evidence, (crop.level.name for crop in crops))
         located = {refusal.code for refusal in refusals}
         if len(crops) < params.prepare.levels.minimum_levels and Code.LEVELS_NOT_IN_VIEW not in located:
             reasons = "; ".join(f"{name} {refusal.found}" for name, refusal in left_out)
@@ -125,17 +139,24 @@ def prepare_study(
         if crops:
             used = [crop.level for crop in crops]
             statistics = image_statistics(study.volume, used, params.prepare.trabecular)
-    return PreparedStudy(study, params.prepare.geometry, levels, crops, left_out, tuple(refusals), statistics)
+        study = replace(study, outside=(*study.outside, *unread))
+    return PreparedStudy(study, geometry, levels, crops, left_out, tuple(refusals), statistics, unmeasurable)
 
 
 def crop_levels(
-    volume: Volume, levels: tuple[VertebraLevel, ...], params: PrepareParams, geometry: CropGeometry
+    volume: Volume,
+    levels: tuple[VertebraLevel, ...],
+    params: PrepareParams,
+    geometry: CropGeometry,
+    unmeasurable: Mapping[str, Refusal],
 ) -> tuple[tuple[LevelCrop, ...], tuple[tuple[str, Refusal], ...]]:
-    """Crops at the body centres, by the very function that made the training crops, and what was left out."""
+    """Crops at the body centres, by the very function that made the training crops, and what was left out.
+
+    `unmeasurable`: why a level must not be measured, by name.
+    """
     crops = []
     named = {level.name: level for level in levels}
     left_out = []
-    unmeasurable = refused_levels(level_evidence(volume, levels, params.unmeasurable), params.unmeasurable)
     for name in LEVELS:
         if name not in named:
             left_out.append((name, Refusal(Code.LEVELS_MISSING, f"{name} is not among the levels")))

@@ -30,7 +30,7 @@ from pipelines.study.intake_images import ImageJob, PatientFacts, measure_patien
 from pipelines.study.intake_result import DefectCount, HeaderCount, IntakeResult, intake_result
 
 TUNING_SEED = (
-    20240701  # the cut-offs of params.yaml, prepare.unmeasurable, were chosen on its first 90 patients
+    20240701  # the cut-offs of params.yaml, prepare.unmeasurable, were chosen on its first 240 patients
 )
 CHUNK = 200  # series whose rows are judged together
 Progress = Callable[[int, int], None]
@@ -81,7 +81,9 @@ def run_intake_study(
                 progress=_telling(bar, "patients"),
             )
     rules = plans[0].params
-    limits = {name: float(value) for name, value in rules.prepare.unmeasurable.model_dump().items()}
+    own = rules.prepare.unmeasurable.model_dump(exclude={"endplate"})
+    own |= {f"endplate {name}": value for name, value in rules.prepare.unmeasurable.endplate}
+    limits = {name: float(value) for name, value in own.items()}
     limits["contrast_aorta_hu_max"] = rules.validate.contrast_aorta_hu_max
     return intake_result(
         facts, headers, defects, limits=limits, matrix=plans[0].simulate.matrix, commit=commit

@@ -18,6 +18,7 @@ from components.prepare_vertebrae.unmeasurable import (
     level_evidence,
     refused_levels,
     refused_spine,
+    unread_heights,
 )
 from models.levels import LEVELS
 from models.params import load_section
@@ -78,7 +79,9 @@ def test_a_sound_spine_is_left_alone_and_its_heights_are_those_drawn(rules: Unme
     volume, levels = spine()
     assert codes(volume, levels, rules) == {}
     assert refused_spine(levels, rules) == []
-    for found in body_heights(volume, levels).values():
+    heights = body_heights(volume, levels, rules.endplate)
+    assert list(heights) == list(LEVELS)
+    for found in heights.values():
         read = (found.front_mm, found.middle_mm, found.behind_mm)
         assert max(read) - min(read) <= 1.0
         # bone and disc are compared 2 mm to either side, so each endplate is read up to 2 mm outside
@@ -142,6 +145,48 @@ def test_heights_are_not_read_where_there_is_metal(rules: UnmeasurableRules) -> 
     evidence = level_evidence(volume, levels, rules)
     assert math.isnan(evidence["L3"].height_loss)
     assert not any(math.isnan(evidence[name].height_loss) for name in ("L1", "L2", "L4"))
+
+
+def unread(volume: Volume, levels: tuple[VertebraLevel, ...], rules: UnmeasurableRules) -> str:
+    """What is said of levels that no fracture could be looked for in; nothing is refused."""
+    evidence = level_evidence(volume, levels, rules)
+    assert refused_levels(evidence, rules) == {}
+    flags = unread_heights(evidence, evidence)
+    assert [flag.code for flag in flags] in ([], [Code.HEIGHTS_NOT_READ])
+    return flags[0].found if flags else ""
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bone_without_endplates_is_neither_high_nor_low(rules: UnmeasurableRules, seed: int) -> None:
+    volume, levels = spine()
+    noise = np.random.default_rng(seed).normal(0.0, 30.0, volume.hu.shape)
+    column = Volume((150 + noise).astype(np.int16), volume.affine)
+    assert unread(column, levels, rules).endswith("L1, L2, L3, L4")
+
+
+def test_noise_that_buries_the_endplates_leaves_nothing_to_measure(rules: UnmeasurableRules) -> None:
+    volume, levels = spine(heights_mm={"L2": (18.0, 28.0)})
+    assert codes(volume, levels, rules) == {"L2": Code.VERTEBRA_FRACTURED}
+    noise = np.random.default_rng(1).normal(0.0, 900.0, volume.hu.shape)
+    buried = Volume((volume.hu + noise).clip(-1024, 1900).astype(np.int16), volume.affine)
+    assert unread(buried, levels, rules) == "no fracture was looked for in L1, L2, L3, L4"
+
+
+def test_a_bridge_of_bone_in_front_leaves_that_height_unread_and_the_level_out_of_the_measure(
+    rules: UnmeasurableRules,
+) -> None:
+    volume, levels = spine()
+    # in front, bone without a border joins L2 to its neighbours; the first axis starts at -75 mm
+    z = np.arange(-75.0, 76.0)[:, None, None]
+    y = np.arange(-30.0, 51.0)[None, :, None]
+    hu = volume.hu.copy()
+    bridge = np.broadcast_to((np.abs(z - APART_MM / 2) <= 22.0) & (y <= -4.0), hu.shape)
+    hu[bridge] = np.random.default_rng(3).normal(200.0, 20.0, int(bridge.sum())).astype(np.int16)
+    assert unread(Volume(hu, volume.affine), levels, rules) == "no fracture was looked for in L2"
+
+
+def test_a_sound_spine_has_every_height_read(rules: UnmeasurableRules) -> None:
+    assert unread(*spine(), rules) == ""
 
 
 def test_limits_themselves_are_accepted(rules: UnmeasurableRules) -> None:
