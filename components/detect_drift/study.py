@@ -13,6 +13,7 @@ from components.prepare_vertebrae.crops import extract_crops
 from components.prepare_vertebrae.image_statistics import image_statistics
 from components.prepare_vertebrae.levels import VertebraLevel, spine_levels
 from components.prepare_vertebrae.params import PrepareParams
+from components.prepare_vertebrae.unmeasurable import level_evidence, refused_levels, refused_spine
 from components.simulate_cohort.params import SimulateParams
 from components.simulate_cohort.traffic import simulate_study
 from models.refusal import Code, RefusedError, refuse
@@ -65,14 +66,19 @@ def cut_study(
     Raises
     ------
     RefusedError
-        Fewer levels in view than an answer needs.
+        SCOLIOSIS; LEVELS_TOO_FEW when fewer levels are in view and measurable than an answer needs.
     """
     made = simulate_study(index, seed, vendor, simulate)
     volume = shifted(Volume(np.maximum(made.hu, AIR_HU).astype(np.int16), made.affine), shift_hu)
     levels = spine_levels(made.centres_mm, prepare.levels, source="simulated study")
+    if curved := refused_spine(levels, prepare.unmeasurable):
+        raise RefusedError(*curved)
+    unmeasurable = refused_levels(level_evidence(volume, levels, prepare.unmeasurable), prepare.unmeasurable)
     crops: list[NDArray[np.int16]] = []
     used: list[VertebraLevel] = []
     for level in levels:
+        if level.name in unmeasurable:
+            continue
         try:
             crops.append(
                 extract_crops(
@@ -87,7 +93,9 @@ def cut_study(
             continue  # the level is out of view; too few of them refuse the study below
         used.append(level)
     if len(used) < prepare.levels.minimum_levels:
-        raise refuse(Code.LEVELS_TOO_FEW, f"{len(used)} evaluable levels in view")
+        raise refuse(
+            Code.LEVELS_TOO_FEW, f"{len(used)} evaluable levels in view ({len(unmeasurable)} unmeasurable)"
+        )
     return TrafficStudy(
         study=name,
         vendor=made.vendor,

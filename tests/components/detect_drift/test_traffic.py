@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from components.detect_drift import traffic
-from components.detect_drift.study import TrafficStudy, shifted
+from components.detect_drift.study import TrafficStudy, cut_study, shifted
 from components.detect_drift.traffic import Refused, TrafficPlan, stream
 from components.ingest_dicom.volume import Volume
-from models.refusal import Code, refuse
+from components.simulate_cohort.findings import draw_findings
+from components.simulate_cohort.patient import draw_patient
+from models.refusal import Code, RefusedError, refuse
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,30 @@ def test_a_calibration_shift_moves_every_level_statistic_by_itself_and_noise_not
     assert moved.statistics["noise_hu"] == pytest.approx(plain.statistics["noise_hu"], rel=0.03)
     inside = plain.crops > -1000
     assert np.abs(moved.crops[inside].astype(int) - plain.crops[inside] - 10).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("index", "findings", "levels"),
+    [
+        (53, {"screws": ("L2", "L3")}, 2),
+        (14, {"fractures": ("L4",)}, 3),
+        (48, {"cobb_deg": True}, 0),
+    ],
+)
+def test_what_validation_would_leave_out_is_no_traffic(
+    simulate_params, prepare_params, index: int, findings: dict[str, object], levels: int
+):
+    drawn = draw_findings(draw_patient(index, 5, purpose="traffic"))
+    for name, expected in findings.items():  # the premise: the simulator gave this patient that
+        found = getattr(drawn, name)
+        assert (tuple(found) if isinstance(expected, tuple) else bool(found)) == expected
+    made = {"index": index, "seed": 5, "vendor": "GE", "shift_hu": 0.0, "name": "study"}
+    if not levels:
+        with pytest.raises(RefusedError) as refused:
+            cut_study(**made, simulate=simulate_params, prepare=prepare_params)
+        assert refused.value.codes == (Code.SCOLIOSIS,)
+        return
+    assert len(cut_study(**made, simulate=simulate_params, prepare=prepare_params).crops) == levels
 
 
 def test_air_outside_the_field_of_view_is_not_shifted():
