@@ -34,6 +34,8 @@ from tests.crop_store_factory import make_store
 from tests.dicom_factory import make_series
 
 PATIENTS = 8
+SLICES_Z_MM = np.arange(-300.0, -120.0, 3.0)  # of CT
+BODY_MM = 28.0  # from endplate to endplate
 
 
 def _cohort(folder: Path) -> Path:
@@ -47,7 +49,8 @@ def _cohort(folder: Path) -> Path:
         table = "level,x_mm,y_mm,z_mm\n" + "".join(f"{name},0,0,{z}\n" for name, z in LEVELS_Z_MM.items())
         (folder / "levels" / f"{patient}.csv").write_text(table)
         hu = (50 + 10 * rng.standard_normal((60, 80, 80))).astype(np.int16)
-        hu[:, 25:55, 25:55] += 20 * (number + 1)  # bone is brighter, the soft tissue about it is not
+        for body in np.abs(SLICES_Z_MM[:, None] - list(LEVELS_Z_MM.values())).T <= BODY_MM / 2:
+            hu[body, 25:55, 25:55] += 20 * (number + 1)  # bone is brighter; discs and soft tissue are not
         vendor = {"Manufacturer": "ACME"} if number == PATIENTS + 1 else {}
         make_series(
             folder / "series" / patient,
