@@ -68,14 +68,12 @@ def _aorta_hu(series: SeriesFiles, geometry: StackGeometry, volume: Volume | Non
 
 def _loose_statistics(series: SeriesFiles, wanted: int) -> tuple[HuStatistics, list[Code], int]:
     """Statistics of slices that do not make a volume, codes of those that cannot be read, their number."""
-    histogram_input: list[NDArray[np.int16]] = []
+    readable: list[NDArray[np.int16]] = []
     codes: list[Code] = []
     slices = series.slices
     for index in sample_indices(len(slices), wanted):
         try:
-            histogram_input.append(read_hu(slices[index]).ravel())
+            readable.append(read_hu(slices[index]))
         except RefusedError as error:
             codes.extend(error.codes)
-    if not histogram_input:
-        return HuStatistics(), codes, codes.count(Code.PIXELS_UNREADABLE)
-    return hu_statistics(np.concatenate(histogram_input)), codes, codes.count(Code.PIXELS_UNREADABLE)
+    return hu_statistics(readable), codes, codes.count(Code.PIXELS_UNREADABLE)

@@ -118,6 +118,7 @@ class CtSeries:
     sex: str
     age_years: float
     hu_air_peak: float
+    hu_fat_peak: float
     hu_soft_tissue_peak: float
     hu_p01: float
     hu_p05: float
@@ -201,6 +202,7 @@ def describe_series(
         sex=majority.sex if majority.sex in ("F", "M") else "",
         age_years=capped_age_years(age_years(majority.age_text, majority.birth_date, majority.study_date)),
         hu_air_peak=statistics.hu_air_peak,
+        hu_fat_peak=statistics.hu_fat_peak,
         hu_soft_tissue_peak=statistics.hu_soft_tissue_peak,
         hu_p01=statistics.hu_p01,
         hu_p05=statistics.hu_p05,

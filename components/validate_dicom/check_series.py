@@ -12,7 +12,7 @@ from components.validate_dicom.rules import Rule, Severity
 from components.validate_dicom.series_frame import DERIVED_COLUMNS, rule_frame
 from components.validate_dicom.series_rules import series_rules
 from models.errors import InputError
-from models.refusal import Code, Refusal
+from models.refusal import Basis, Code, Refusal
 
 
 class SeriesFrameError(InputError):
@@ -90,7 +90,7 @@ def _study_rules(params: ValidateParams, severity: Severity) -> list[Rule]:
 
 
 def _unchecked(rule: Rule, declared: bool) -> bool:
-    if not declared:
+    if not declared and not (rule.optional and rule.basis is Basis.IMAGE):  # pixels show it in any format
         return True
     return not rule.optional and not isinstance(rule.check, Present)
 

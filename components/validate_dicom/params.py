@@ -65,6 +65,8 @@ class ValidateParams(Section):
         Aortic lumen above this is enhanced, HU.
     soft_tissue_peak_min_hu, soft_tissue_peak_max_hu
         Where the soft tissue peak of the histogram must lie, HU.
+    fat_peak_min_hu, fat_peak_max_hu, air_peak_max_hu
+        Where the peaks of fat and air must lie, where the field of view holds them, HU.
     age_min_years, age_max_years
         Ages that a reference exists for, and that are plausible.
     bmd_min_g_cm2, bmd_max_g_cm2, tbs_min, tbs_max
@@ -100,6 +102,9 @@ class ValidateParams(Section):
     contrast_aorta_hu_max: float = Field(gt=0, le=500)
     soft_tissue_peak_min_hu: float = Field(ge=-200, le=200)
     soft_tissue_peak_max_hu: float = Field(ge=-200, le=200)
+    fat_peak_min_hu: float = Field(ge=-300, le=0)
+    fat_peak_max_hu: float = Field(ge=-300, le=0)
+    air_peak_max_hu: float = Field(ge=-1000, le=-300)
     age_min_years: float = Field(ge=0, le=120)
     age_max_years: float = Field(ge=0, le=130)
     bmd_min_g_cm2: float = Field(gt=0)
@@ -121,6 +126,7 @@ class ValidateParams(Section):
             ("pixel_spacing_validated_max_mm", "pixel_spacing_max_mm"),
             ("tilt_max_deg", "tilt_resampled_max_deg"),
             ("soft_tissue_peak_min_hu", "soft_tissue_peak_max_hu"),
+            ("fat_peak_min_hu", "fat_peak_max_hu"),
             ("age_min_years", "age_max_years"),
             ("bmd_min_g_cm2", "bmd_max_g_cm2"),
             ("tbs_min", "tbs_max"),

@@ -92,6 +92,8 @@ class ValidationSummary:
         Accepted pairs per vendor.
     vendor_mix
         How the vendors compare with those of the last accepted batch, or that they were not compared.
+    series_without_air
+        Accepted series whose field of view holds no air, so that its HU was not checked.
     decisions
         A line per series: taken or left, and why (see `choice_table.one_line_each`).
     """
@@ -104,6 +106,7 @@ class ValidationSummary:
     data_version: str
     seconds: float
     vendor_mix: str = NO_RECORD
+    series_without_air: int = 0
     decisions: tuple[dict[str, str], ...] = field(default=(), repr=False)
 
 
@@ -177,6 +180,9 @@ def run(
         seconds=round(perf_counter() - start, 3),
         vendor_mix=judged.mix.words,
         decisions=tuple(one_line_each(decisions)),
+        series_without_air=int(
+            series.loc[series["series"].isin(accepted["series"]), "hu_air_peak"].isna().sum()
+        ),
     )
     _write(out, validation, summary, accepted, judged.quarantine, decisions, intake_counts, params)
     log.info("validated", **books.counts)
@@ -289,6 +295,7 @@ def _write(
             others=intake_counts.other_lines,
             vendor_mix=summary.vendor_mix,
             choices=tuple(mixed_only(list(summary.decisions))),
+            series_without_air=summary.series_without_air,
         )
         page = render_summary(facts, quarantine)
         (beside / "summary.html").write_text(page, encoding="utf-8")

@@ -20,6 +20,7 @@ from components.validate_dicom.checks import (
     Within,
 )
 from components.validate_dicom.geometry_rules import NOT_A_STACK, geometry_rules
+from components.validate_dicom.hu_rules import hu_rules
 from components.validate_dicom.params import ValidateParams
 from components.validate_dicom.rules import BatchRule, Rule, Severity
 from models.refusal import MEANINGS, Code
@@ -239,21 +240,7 @@ def _content_rules(params: ValidateParams) -> tuple[Rule, ...]:
             Within("unreadable_count", high=0),
             "Slices that cannot be decoded are missing.",
         ),
-        Rule(
-            Code.HU_IMPLAUSIBLE,
-            Within(
-                "hu_soft_tissue_peak", params.soft_tissue_peak_min_hu, params.soft_tissue_peak_max_hu, "HU"
-            ),
-            "Muscle and organs lie near 50 HU on every calibrated scanner; elsewhere the values are not HU.",
-            unless=NOT_A_STACK,
-        ),
-        Rule(
-            Code.SECONDARY_CAPTURE,
-            OneOf("darker_than_water", (True,)),
-            "Every patient has fat near -100 HU: where nothing is darker than water, grey levels were stored.",
-            unless=NOT_A_STACK,
-            optional=True,
-        ),
+        *hu_rules(params),
         Rule(
             Code.LEVELS_MISSING,
             OneOf("has_levels", (True,)),

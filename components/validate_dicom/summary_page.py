@@ -35,7 +35,7 @@ class PageFacts:
 
     Attributes
     ----------
-    counts, codes, by_vendor, warnings, data_kind, data_version, vendor_mix
+    counts, codes, by_vendor, warnings, data_kind, data_version, vendor_mix, series_without_air
         As in the run's `ValidationSummary`.
     others
         Lines such as "12 segmentation (NOT_CT)".
@@ -52,6 +52,7 @@ class PageFacts:
     others: tuple[str, ...]
     vendor_mix: str = ""
     choices: tuple[dict[str, str], ...] = ()
+    series_without_air: int = 0
 
 
 def render_summary(facts: PageFacts, quarantine: list[QuarantineRow]) -> str:

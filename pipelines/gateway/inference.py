@@ -26,6 +26,7 @@ from models.decision import (
 from models.refusal import NOT_LOOKED_FOR, Code, Refusal, refuse
 from pipelines.gateway.answer import Acquisition, Answer, LevelEstimate
 from pipelines.gateway.preparation import LevelCrop, PreparedStudy, crop_levels
+from pipelines.gateway.study import Study
 
 
 class ModelServer(Protocol):
@@ -171,11 +172,18 @@ def _answer(
         not_checked=study.not_checked,
         remarks=remarks,
         reasons=(*flagged, *(decision.reasons if decision.flag or not flagged else ())),
-        notices=(*notices(rules), *(f"not looked for: {name}" for name in NOT_LOOKED_FOR)),
+        notices=(*notices(rules), *_not_looked_for(study)),
         model_version=prediction.model_version,
         data_version=rules.versions.data,
         data_kind=rules.data_kind,
     )
+
+
+def _not_looked_for(study: Study) -> tuple[str, ...]:
+    unseen = tuple(f"not looked for: {name}" for name in NOT_LOOKED_FOR)
+    if _number(study.facts.get("hu_air_peak")) is None:
+        return (*unseen, "not looked at: HU of air, of which the field of view holds none")
+    return unseen
 
 
 def _number(value: object) -> float | None:

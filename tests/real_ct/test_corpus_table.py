@@ -85,7 +85,8 @@ SERIES: dict[str, dict[str, tuple[int, str]]] = {
     },
     "philips_tilt_scout_secondary_capture": {
         "localizer/I10": (1, "LOCALIZER"),
-        "tilt_minus18p5/I10": (14, "GANTRY_TILT TOO_FEW_SLICES LEVELS_MISSING"),
+        # a phantom: its two materials lie where no patient's fat and soft tissue do
+        "tilt_minus18p5/I10": (14, "GANTRY_TILT TOO_FEW_SLICES LEVELS_MISSING HU_IMPLAUSIBLE"),
     },
     "siemens_biograph_j2k_t11_t12": {
         "": (

@@ -24,7 +24,8 @@ SOUND_SERIES: dict[str, Any] = {
     "transfer_syntax": "1.2.840.10008.1.2.1", "photometric": "MONOCHROME2", "has_rescale": True,
     "duplicate_uid_count": 0, "mixed_count": 0, "truncated_count": 0, "unreadable_count": 0, "read_codes": "",
     "acquisition_date": "2024-05-10", "sex": "F", "age_years": 63.0, "hu_air_peak": -1000.0,
-    "hu_soft_tissue_peak": 45.0, "hu_p01": -120.0, "hu_p05": -100.0, "hu_p50": 30.0, "hu_p95": 180.0,
+    "hu_fat_peak": -100.0, "hu_soft_tissue_peak": 45.0,
+    "hu_p01": -120.0, "hu_p05": -100.0, "hu_p50": 30.0, "hu_p95": 180.0,
     "hu_p99": 400.0, "has_levels": True, "series_uid_missing": False, "lossy": False,
 }  # fmt: skip
 

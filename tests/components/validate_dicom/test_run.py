@@ -189,6 +189,23 @@ def _nothing_names_a_person(out: Path) -> None:
         assert names.search(table.to_csv().encode()) is None
 
 
+@pytest.mark.parametrize(("air_hu", "without"), [(-1000.0, 0), (float("nan"), 1)])
+def test_a_field_of_view_without_air_is_accepted_and_the_page_says_so(
+    make_intake: MakeIntake,
+    make_dxa: MakeDxa,
+    params: ValidateParams,
+    tmp_path: Path,
+    air_hu: float,
+    without: int,
+) -> None:
+    summary = validate(make_intake([{"hu_air_peak": air_hu}]), make_dxa([{}]), tmp_path / "out", params)
+    assert summary.series_without_air == without
+    page = (tmp_path / "out" / "summary.html").read_text(encoding="utf-8")
+    assert ("HU of air in 1 of the accepted series" in page) == bool(without)
+    assert "focal bone lesion" in page
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["series_without_air"] == without
+
+
 def test_when_nothing_is_accepted_the_pages_say_why(
     make_intake: MakeIntake, make_dxa: MakeDxa, params: ValidateParams, tmp_path: Path
 ) -> None:

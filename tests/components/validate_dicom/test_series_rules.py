@@ -59,6 +59,9 @@ BROKEN: list[tuple[dict[str, Any], set[Code]]] = [
     ({"slice_count": 11}, {Code.TOO_FEW_SLICES}),
     ({"slice_count": 20}, {Code.TOO_FEW_SLICES}),  # 19 steps of 2.5 mm are 47.5 mm
     ({"hu_soft_tissue_peak": 900.0}, {Code.HU_IMPLAUSIBLE}),
+    ({"hu_soft_tissue_peak": 145.0, "hu_fat_peak": 0.0}, {Code.HU_IMPLAUSIBLE}),
+    ({"hu_fat_peak": -200.0}, {Code.HU_IMPLAUSIBLE}),
+    ({"hu_air_peak": 24.0}, {Code.HU_IMPLAUSIBLE}),
     ({"truncated_count": 1, "read_codes": "FILE_TRUNCATED"}, {Code.FILE_TRUNCATED}),
     ({"unreadable_count": 3}, {Code.PIXELS_UNREADABLE}),
     ({"read_codes": "SIZE_IMPLAUSIBLE"}, {Code.SIZE_IMPLAUSIBLE}),

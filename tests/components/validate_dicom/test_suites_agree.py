@@ -52,6 +52,8 @@ VALUES: dict[str, list[Any]] = {
     "read_codes": ["", "SLICE_MISSING TOO_FEW_SLICES", "RESCALE_MISSING", "OTHER"],
     "age_years": [60.0, 29.9, NAN],
     "hu_soft_tissue_peak": [45.0, 500.0, NAN],
+    "hu_fat_peak": [-100.0, -200.0, 0.0, NAN],
+    "hu_air_peak": [-1000.0, -950.0, 24.0, NAN],
     "has_levels": [True, False],
     "series_uid_missing": [False, True],
 }
