@@ -20,6 +20,7 @@ from components.simulate_cohort.planted_study import study_patient
 from components.validate_dicom.check_series import check_series
 from models.levels import LEVELS
 from models.params import Section
+from pipelines.study.wrong_scale import refused_scales
 
 _PSEUDONYMS = Pseudonymiser(SIMULATED_KEY)
 
@@ -64,6 +65,10 @@ class PatientFacts(Section):
         Truth.
     aorta_hu
         None where no lumen was found.
+    air_peak_hu
+        None where no air is in view: it is then not checked.
+    wrong_scales_refused
+        By `WRONG_SCALES`, whether the same series with wrong values is HU_IMPLAUSIBLE.
     curve_deg
         Between L1 and L4, seen from the front.
     series_codes
@@ -80,6 +85,8 @@ class PatientFacts(Section):
     enhanced: bool
     cobb_deg: float
     aorta_hu: float | None
+    air_peak_hu: float | None
+    wrong_scales_refused: dict[str, bool]
     curve_deg: float
     series_codes: list[str]
     levels: list[LevelFacts]
@@ -108,6 +115,10 @@ def measure_patient(job: ImageJob, params: StreamParams) -> PatientFacts:
         enhanced=made.lumen_hu is not None,
         cobb_deg=round(abs(made.findings.cobb_deg), 1),
         aorta_hu=_number(row.contrast_image_hu),
+        air_peak_hu=_number(row.hu_air_peak),
+        wrong_scales_refused=refused_scales(
+            read.volume, row, params.validate, statistics_slices=params.ingest.statistics_slices
+        ),
         curve_deg=round(lateral_curve_deg(levels), 2),
         series_codes=[item.code.value for item in (*verdict.refusals, *refused_spine(levels, rules))],
         levels=[

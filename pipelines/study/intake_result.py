@@ -9,8 +9,9 @@ from models.evaluation.metric import Metric
 from models.params import Section
 from models.refusal import NOT_LOOKED_FOR, Code
 from pipelines.study.intake_images import LevelFacts, PatientFacts
+from pipelines.study.wrong_scale import WRONG_SCALES
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STATEMENT = (
     "SIMULATED phantoms, not patients: this shows that rules do what they say, not how they do in a clinic."
 )
@@ -78,6 +79,9 @@ class IntakeResult(Section):
     accuracy_by_seed: dict[str, list[Accuracy]]
     accuracy_by_thickness: dict[str, list[Accuracy]]
     aorta_not_found: int
+    air_not_in_view: int
+    heights_not_read: int
+    levels_without_metal: int
     not_checked: dict[str, str]
 
     @property
@@ -107,6 +111,10 @@ class IntakeResult(Section):
             sides = (("sensitivity", item.sensitivity), ("specificity", item.specificity))
             shown = ", ".join(f"{name} {one.words()} of {one.n}" for name, one in sides)
             lines.append(f"  {item.rule}, by {item.unit}: {shown}")
+        lines.append(
+            f"heights not read, so no fracture looked for: {self.heights_not_read} of {self.levels_without_metal} "
+            f"levels without metal; no air in view to be checked: {self.air_not_in_view} of {self.patients} phantoms"
+        )
         lines += [f"not checked: {name}" for name in self.not_checked]
         return "\n".join(lines)
 
@@ -131,11 +139,10 @@ def accuracies(patients: Sequence[PatientFacts]) -> list[Accuracy]:
     plain = [item for item in patients if not 0.0 < item.cobb_deg < STRONG_COBB_DEG]
     curved = [(item.cobb_deg > 0.0, Code.SCOLIOSIS.value in item.series_codes) for item in plain]
     broken = [
-        (level.fracture > 0, level.code == Code.VERTEBRA_FRACTURED.value)
-        for item in patients
-        for level in item.levels
-        if not level.metal
+        (level.fracture > 0, level.code == Code.VERTEBRA_FRACTURED.value) for level in _plain_levels(patients)
     ]
+    right = [(False, Code.HU_IMPLAUSIBLE.value in item.series_codes) for item in patients]
+    wrong = {name: [(True, item.wrong_scales_refused[name]) for item in patients] for name in WRONG_SCALES}
     metal, fracture = Code.METAL_IN_VERTEBRA, Code.VERTEBRA_FRACTURED
     return [
         _accuracy("undeclared contrast", Code.CONTRAST_BY_IMAGE, "patients", contrast, ENOUGH),
@@ -146,7 +153,16 @@ def accuracies(patients: Sequence[PatientFacts]) -> list[Accuracy]:
         _accuracy(
             f"scoliosis, Cobb {STRONG_COBB_DEG:g} degrees or more", Code.SCOLIOSIS, "patients", curved, None
         ),
+        *(
+            _accuracy(name, Code.HU_IMPLAUSIBLE, "patients", [*right, *found], None)
+            for name, found in wrong.items()
+        ),
     ]
+
+
+def _plain_levels(patients: Sequence[PatientFacts]) -> list[LevelFacts]:
+    """Levels without metal or cement."""
+    return [level for item in patients for level in item.levels if not level.metal]
 
 
 def _accuracy(
@@ -201,5 +217,8 @@ def intake_result(
         },
         accuracy_by_thickness={name: accuracies(group) for name, group in groups.items()},
         aorta_not_found=sum(item.aorta_hu is None for item in patients),
+        air_not_in_view=sum(item.air_peak_hu is None for item in patients),
+        heights_not_read=sum(level.height_loss is None for level in _plain_levels(patients)),
+        levels_without_metal=len(_plain_levels(patients)),
         not_checked=NOT_LOOKED_FOR,
     )

@@ -8,6 +8,7 @@ from pipelines.study.intake_images import LevelFacts, PatientFacts
 from pipelines.study.intake_page import render
 from pipelines.study.intake_result import DefectCount, HeaderCount, IntakeResult, accuracies, intake_result
 from pipelines.study.intake_run import TUNING_SEED, IntakeSeedError, refuse_tuning_seed
+from pipelines.study.wrong_scale import WRONG_SCALES
 
 
 def patient(index: int, *, enhanced: bool, codes: list[str], **level: object) -> PatientFacts:
@@ -17,7 +18,8 @@ def patient(index: int, *, enhanced: bool, codes: list[str], **level: object) ->
     }  # fmt: skip
     return PatientFacts(
         seed=1, index=index, case="as drawn", vendor="GE", kvp=120.0, slice_spacing_mm=2.0, noise_hu=15.0,
-        enhanced=enhanced, cobb_deg=0.0, aorta_hu=40.0, curve_deg=1.0, series_codes=codes,
+        enhanced=enhanced, cobb_deg=0.0, aorta_hu=40.0, curve_deg=1.0,
+        air_peak_hu=-990.0, wrong_scales_refused=dict.fromkeys(WRONG_SCALES, index > 0), series_codes=codes,
         levels=[LevelFacts.model_validate({**sound, **level})],
     )  # fmt: skip
 
@@ -52,8 +54,17 @@ def test_shares_are_those_counted_by_hand() -> None:
     fracture = found["fracture", "levels"]
     assert (fracture.sensitivity.value, fracture.sensitivity.n, fracture.specificity.n) == (0.0, 1, 2)
     assert fracture.met is None
+    for name in WRONG_SCALES:
+        wrong = found[name, "patients"]
+        assert (wrong.sensitivity.value, wrong.sensitivity.n, wrong.specificity.value) == (0.75, 4, 1.0)
     # Wilson 1927: 1 of 1 is [0.207, 1] at 95 %
     assert metal.sensitivity.low == pytest.approx(0.2065, abs=1e-3)
+
+
+def test_levels_whose_heights_were_not_read_are_counted() -> None:
+    patients = [*PATIENTS, patient(4, enhanced=False, codes=[], height_loss=None)]
+    found = intake_result(patients, {}, [], limits={}, matrix=256, commit=None)
+    assert (found.heights_not_read, found.levels_without_metal, found.air_not_in_view) == (1, 4, 0)
 
 
 def test_one_sound_series_refused_or_one_defect_missed_is_not_met() -> None:
