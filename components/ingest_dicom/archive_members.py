@@ -14,6 +14,8 @@ from models.refusal import Code, Refusal
 
 # Of one member, with its long names: tarfile keeps a header whole in memory, whatever length it declares.
 HEADER_BYTES_MAX = 1 << 20
+# tarfile asks for every block that a member declares, whether or not the file has any left
+READS_BEHIND_END_MAX = 64
 ENCRYPTED = 0x1  # bit of a zip member's flags (APPNOTE 4.4.4)
 
 
@@ -49,6 +51,7 @@ class TarStream:
         self._stream, self._count = stream, count
         self.length = self.content_end = 0
         self._header_end: int | None = None
+        self._reads_behind_end = 0
 
     def expect_header(self, offset: int | None) -> None:
         """What begins at `offset` is a header, and no longer than one; None: members follow, of any length."""
@@ -59,6 +62,9 @@ class TarStream:
             raise tarfile.ReadError(f"a header of more than {HEADER_BYTES_MAX} bytes")
         chunk = self._stream.read(size)
         self._count(len(chunk))
+        self._reads_behind_end += not chunk
+        if self._reads_behind_end > READS_BEHIND_END_MAX:
+            raise tarfile.ReadError("a member is longer than the archive")
         if filled := len(chunk.rstrip(b"\0")):
             self.content_end = self.length + filled
         self.length += len(chunk)

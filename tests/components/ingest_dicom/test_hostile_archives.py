@@ -6,6 +6,7 @@ import gzip
 import io
 import subprocess
 import tarfile
+import time
 import warnings
 import zipfile
 from pathlib import Path
@@ -259,3 +260,15 @@ def test_a_directory_of_more_members_than_allowed_is_not_made_objects_of(
     assert refused.codes == (Code.ARCHIVE_TOO_LARGE,)
     assert "ingest.archive.members_max" in str(refused)
     assert made == []
+
+
+@pytest.mark.parametrize(("name", "kind"), [("x", tarfile.REGTYPE), ("../x", tarfile.REGTYPE), ("x", b"Z")])
+def test_a_member_longer_than_the_archive_is_not_waited_for(tmp_path: Path, name: str, kind: bytes) -> None:
+    """A terabyte declared in ten kilobytes: skipping it block by block would take minutes."""
+    info = _member(name, kind)
+    info.size = 1 << 40
+    archive = tmp_path / "long.tar"
+    archive.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(10240))
+    started = time.process_time()
+    assert refused_archive(archive, tmp_path / "scratch").codes == (Code.ARCHIVE_DAMAGED,)
+    assert time.process_time() - started < 2
