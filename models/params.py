@@ -35,6 +35,13 @@ class KeyRepeatedError(ParameterError):
 class _EachKeyOnce(yaml.SafeLoader):
     """YAML's safe loader, which alone would let the last of equal keys replace the others without a word."""
 
+    def get_single_node(self) -> yaml.Node | None:
+        """The document; ten lines of aliases of aliases stand for more values than any memory holds."""
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None and _written_out(node, {}) > VALUES_MAX:
+            raise yaml.YAMLError(f"its aliases stand for more than {VALUES_MAX} values")
+        return node
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         first: dict[tuple[str, str], int] = {}
         for key, _ in node.value:
@@ -50,7 +57,22 @@ class _EachKeyOnce(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _written_out(node: yaml.Node, known: dict[int, int]) -> int:
+    """Values of a node with its aliases written out; one that holds itself has too many."""
+    if id(node) not in known:
+        known[id(node)] = VALUES_MAX + 1
+        inner = (
+            [part for pair in node.value for part in pair]
+            if isinstance(node, yaml.MappingNode)
+            else node.value
+        )
+        parts = inner if isinstance(node, yaml.CollectionNode) else ()
+        known[id(node)] = 1 + sum(_written_out(part, known) for part in parts)
+    return known[id(node)]
+
+
 SectionT = TypeVar("SectionT", bound=BaseModel)
+VALUES_MAX = 100_000  # a hundred times those of the checkout's own file
 PROFILES = "profiles"  # the one part of the file that is no section
 
 
@@ -74,7 +96,7 @@ def read_params_file(path: Path, profile: str | None = None) -> dict[str, Any]:
         raise ParameterError(f"{path}: cannot be read ({error.strerror}); name a params.yaml") from error
     except KeyRepeatedError as error:
         raise ParameterError(f"{path}: {error}") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date that is none
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # not UTF-8, a date that is none, too deep
         reason = " ".join(str(error).split())
         raise ParameterError(f"{path}: not valid YAML ({reason})") from error
     if not isinstance(document, dict):

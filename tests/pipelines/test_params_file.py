@@ -91,3 +91,24 @@ def test_a_missing_file_or_section_is_named(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump({**document, "gates": {}}))
     with pytest.raises(ParameterError, match=r"unknown section gates.*section gate is missing"):
         read_params(path)
+
+
+def test_aliases_that_stand_for_more_than_memory_holds_are_refused(tmp_path: Path) -> None:
+    """Nine times nine times nine: written out, this file is three billion values."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+    path = tmp_path / "params.yaml"
+    path.write_text("\n".join([*lines, "ingest: {workers: *a9}"]))
+    with pytest.raises(ParameterError, match="aliases stand for more than 100000 values"):
+        read_params_file(path)
+    path.write_text("ingest: &a {workers: *a}")
+    with pytest.raises(ParameterError, match="aliases"):
+        read_params_file(path)
+
+
+def test_nesting_without_end_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("ingest: " + "[" * 5000)
+    with pytest.raises(ParameterError, match="not valid YAML") as caught:
+        read_params_file(path)
+    assert "\n" not in str(caught.value)
