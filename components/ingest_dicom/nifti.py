@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 import zlib
 from pathlib import Path
@@ -12,6 +13,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
+from components.ingest_dicom.elements import VALUE_ERRORS
 from components.ingest_dicom.volume import AIR_HU, Volume
 from models.errors import InputError
 
@@ -19,6 +21,8 @@ RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 SPACING_MM = (0.05, 50.0)
 WHOLE_TOLERANCE = 1e-3
 HU_MAX = np.iinfo(np.int16).max
+# Stored values, HU and a mask in memory: 512 x 512 x 760 of 16 bits. A header may ask for anything.
+BYTES_MAX = 1000 * 1000**2
 
 
 class NiftiError(InputError):
@@ -42,7 +46,7 @@ def read_nifti(path: Path, *, whole_numbers: bool = False) -> Volume:
     NiftiError
         When the file is missing, damaged, not 3-D, without a usable affine, or holds non-finite values.
     """
-    data, affine, coded = _load(path)
+    data, (slope, intercept), affine, coded = _load(path)
     if not coded:
         raise NiftiError(f"{path}: neither qform nor sform is set; orientation is unknown and never guessed")
     while data.ndim > 3 and data.shape[-1] == 1:
@@ -60,40 +64,56 @@ def read_nifti(path: Path, *, whole_numbers: bool = False) -> Volume:
         )
     if abs(np.linalg.det(affine[:3, :3] / spacing)) < 0.5:
         raise NiftiError(f"{path}: the axes of the affine are not at right angles")
-    if np.issubdtype(data.dtype, np.floating) and not np.isfinite(data).all():
-        raise NiftiError(f"{path}: {int((~np.isfinite(data)).sum())} voxels are not finite; HU are accepted")
-    if whole_numbers and np.issubdtype(data.dtype, np.floating):
-        between = int((np.abs(data - np.rint(data)) > WHOLE_TOLERANCE).sum())
-        if between:
-            raise NiftiError(
-                f"{path}: {between} voxels lie between whole numbers; "
-                "a label map that was not interpolated is accepted"
-            )
-    hu = np.clip(np.rint(data), AIR_HU, HU_MAX).astype(np.int16)
     order = _slice_row_column(affine)
+    hu = np.empty([data.shape[axis] for axis in order], dtype=np.int16)
+    odd = between = 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for slab, stored in zip(
+            hu, data.transpose(order), strict=True
+        ):  # one at a time: scaled, they are floats
+            values = stored if (slope, intercept) == (1, 0) else stored * np.float64(slope) + intercept
+            whole = np.rint(values)
+            if np.issubdtype(values.dtype, np.floating):
+                odd += int((~np.isfinite(values)).sum())
+                between += int((np.abs(values - whole) > WHOLE_TOLERANCE).sum())
+            slab[:] = np.clip(whole, AIR_HU, HU_MAX)
+    if odd:
+        raise NiftiError(f"{path}: {odd} voxels are not finite; HU are accepted")
+    if whole_numbers and between:
+        raise NiftiError(
+            f"{path}: {between} voxels lie between whole numbers; a label map that was not interpolated is accepted"
+        )
     matrix = np.eye(4)
     matrix[:, :3] = affine[:, list(order)]
     matrix[:, 3] = affine[:, 3]
-    return Volume(hu=np.ascontiguousarray(hu.transpose(order)), affine=RAS_TO_LPS @ matrix)
+    return Volume(hu=hu, affine=RAS_TO_LPS @ matrix)
 
 
-def _load(path: Path) -> tuple[NDArray[np.generic], NDArray[np.float64], bool]:
-    """Scaled values, RAS affine, and whether the header declares any orientation."""
+def _load(path: Path) -> tuple[NDArray[np.generic], tuple[float, float], NDArray[np.float64], bool]:
+    """Stored values, their slope and intercept, RAS affine, and whether the header declares any orientation."""
     if not path.is_file():
         raise NiftiError(f"{path}: no such file; a .nii or .nii.gz is accepted")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = nibabel.load(path)
-            data = np.asanyarray(image.dataobj)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+            if not isinstance(image, nibabel.nifti1.Nifti1Pair):
+                raise ImageFileError(f"found {type(image).__name__}")
+            stored = image.dataobj
+            needed = math.prod(stored.shape) * (stored.dtype.itemsize + 3)
+            if needed > BYTES_MAX:
+                raise ImageFileError(
+                    f"found shape {stored.shape}, at most {BYTES_MAX // 10**6} MB of voxels are read"
+                )
+            data = stored.get_unscaled()
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, *VALUE_ERRORS) as error:
         reason = " ".join(str(error).split())
         raise NiftiError(
             f"{path}: damaged or not NIfTI ({reason}); a whole .nii or .nii.gz is accepted"
         ) from error
     header = image.header
-    coded = bool(header["qform_code"] or header["sform_code"]) if "qform_code" in header else False
-    return data, np.asarray(image.affine, dtype=np.float64), coded
+    coded = bool(header["qform_code"] or header["sform_code"])
+    return data, (stored.slope, stored.inter), np.asarray(image.affine, dtype=np.float64), coded
 
 
 def _slice_row_column(affine: NDArray[np.float64]) -> tuple[int, int, int]:

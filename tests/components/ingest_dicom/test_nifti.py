@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
+import resource
+import struct
 from pathlib import Path
 
 import nibabel
@@ -69,3 +72,32 @@ def test_damaged_and_missing_files_are_refused(tmp_path: Path) -> None:
         read_nifti(path)
     with pytest.raises(NiftiError, match="no such file"):
         read_nifti(tmp_path / "nowhere.nii")
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1, 0), (1, -1024), (0.5, 3.25)])
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16, np.float32, np.float64])
+def test_scaled_values_are_nibabels(tmp_path: Path, kind: type, slope: float, intercept: float) -> None:
+    stored = np.random.default_rng(2).integers(0, 250, (5, 6, 7)).astype(kind)
+    image = nibabel.Nifti1Image(stored, np.diag([-1.0, -1.0, 2.0, 1.0]))
+    image.header.set_slope_inter(slope, intercept)
+    image.header.set_data_dtype(kind)
+    path = tmp_path / "a.nii.gz"
+    raw = bytearray(image.to_bytes())
+    struct.pack_into("<2f", raw, 112, slope, intercept)  # nibabel writes scales of its own choice
+    path.write_bytes(gzip.compress(bytes(raw)))
+    expected = np.clip(np.rint(nibabel.load(path).get_fdata()), -1024, 32767).transpose(2, 1, 0)
+    np.testing.assert_array_equal(read_nifti(path).hu, expected)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_a_header_that_asks_for_more_than_any_scan_is_refused_unread(tmp_path: Path, name: str) -> None:
+    """1.6 GB of voxels: in a kilobyte, and behind a header that zeros by the gigabyte may follow."""
+    raw = bytearray(nibabel.Nifti1Image(np.zeros((4, 4, 4), np.int16), np.eye(4)).to_bytes())
+    struct.pack_into("<8h", raw, 40, 3, 1024, 1024, 800, 1, 1, 1, 1)
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(bytes(raw)) if name.endswith(".gz") else bytes(raw))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(NiftiError, match=r"at most 1000 MB") as caught:
+        read_nifti(path)
+    assert "\n" not in str(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
