@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pydicom.dataset import Dataset
@@ -23,16 +24,16 @@ class StreamSize(NamedTuple):
     components: int
 
 
-def first_frame_size(dataset: Dataset) -> StreamSize | None:
-    """What the first frame of encapsulated pixel data announces; None where the stream names no size (RLE).
+def frame_sizes(dataset: Dataset) -> Iterator[StreamSize | None]:
+    """What each frame of encapsulated pixel data announces; None where the stream names no size (RLE).
 
     Raises
     ------
     ValueError, struct.error, RuntimeError
         As `pydicom.encaps` does for fragments that cannot be walked.
     """
-    frame = next(iter(generate_frames(dataset.PixelData, number_of_frames=1)), b"")
-    return stream_size(frame)
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    return map(stream_size, generate_frames(dataset.PixelData, number_of_frames=frames))
 
 
 def stream_size(frame: bytes) -> StreamSize | None:

@@ -11,10 +11,15 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from components.ingest_dicom.elements import VALUE_ERRORS, texts
+from components.ingest_dicom.guarded_file import SizeImplausibleError, open_guarded
 from components.ingest_dicom.headers import STREAM_ERRORS, OtherFile
 from models.refusal import Code
 
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
+# what a DICOMDIR that is none, or that is damaged, makes pydicom raise
+BROKEN = (
+    InvalidDicomError, EOFError, OSError, MemoryError, SizeImplausibleError, *STREAM_ERRORS, *VALUE_ERRORS
+)  # fmt: skip
 KIND = "Media Storage Directory Storage"  # what `read_header` calls it
 
 
@@ -33,11 +38,11 @@ class Listed:
 def is_dicomdir(path: Path) -> bool:
     """Whether the file says that it is a DICOMDIR; names mean nothing."""
     try:
-        with warnings.catch_warnings():
+        with open_guarded(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            meta = pydicom.filereader.read_file_meta_info(path)
+            meta = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[]).file_meta
         return str(meta.get("MediaStorageSOPClassUID", "")) == MEDIA_DIRECTORY
-    except (InvalidDicomError, EOFError, OSError, *STREAM_ERRORS, *VALUE_ERRORS):
+    except BROKEN:
         return False
 
 
@@ -50,11 +55,11 @@ def listed_files(dicomdir: Path) -> list[Listed]:
         When the records cannot be read.
     """
     try:
-        with warnings.catch_warnings():
+        with open_guarded(dicomdir) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            records = pydicom.dcmread(dicomdir).get("DirectoryRecordSequence") or []
+            records = pydicom.dcmread(file).get("DirectoryRecordSequence") or []
             named = [texts(record, "ReferencedFileID") for record in records]
-    except (InvalidDicomError, EOFError, OSError, *STREAM_ERRORS, *VALUE_ERRORS) as error:
+    except BROKEN as error:
         raise ValueError(type(error).__name__) from error
     return [Listed(parts) for parts in dict.fromkeys(named) if parts]
 

@@ -11,6 +11,8 @@ from pathlib import Path
 FRAME_PIXELS_MAX = 4096 * 4096
 # Hundreds of slices in one deflated multi-frame object; far below what a process may take.
 INFLATED_BYTES_MAX = 256 * 1024**2
+# HU of one multi-frame object: 1,600 frames of 512 x 512. A blank compressed frame is some hundred bytes.
+OBJECT_BYTES_MAX = 800 * 1024**2
 _CHUNK = 1024**2
 
 

@@ -19,7 +19,7 @@ from pydicom.pixels import iter_pixels
 from pydicom.pixels.utils import get_j2k_parameters
 from pydicom.uid import JPEG2000TransferSyntaxes
 
-from components.ingest_dicom.codestream import first_frame_size
+from components.ingest_dicom.codestream import frame_sizes
 from components.ingest_dicom.elements import VALUE_ERRORS, numbers
 from components.ingest_dicom.guarded_file import SizeImplausibleError, open_guarded
 from components.ingest_dicom.headers import HU_TYPES, Header
@@ -120,9 +120,16 @@ def _with_the_streams_sign(stored: NDArray[np.integer[Any]], dataset: Dataset) -
 def _read_frames(
     file: BinaryIO, frames: list[int]
 ) -> Iterator[tuple[NDArray[np.integer[Any]], tuple[float, float] | None]]:
-    facts = Dataset()
-    for stored in iter_pixels(file, indices=frames, ds_out=facts):
-        yield stored, _padding_range(facts)
+    dataset = pydicom.dcmread(file, stop_before_pixels=True)
+    file.seek(0)
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        dataset = pydicom.dcmread(file)
+    _refuse_other_size(dataset)
+    source = (
+        dataset if "PixelData" in dataset else file
+    )  # plain frames one by one: they need no memory together
+    for stored in iter_pixels(source, indices=frames):
+        yield stored, _padding_range(dataset)
 
 
 def _refuse_other_size(dataset: Dataset) -> None:
@@ -131,12 +138,11 @@ def _refuse_other_size(dataset: Dataset) -> None:
     if samples != 1:
         raise refuse(Code.PIXELS_UNREADABLE, f"found {samples} samples a pixel; a CT image has 1")
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        declared, size = (dataset.get("Rows"), dataset.get("Columns")), first_frame_size(dataset)
-        if size is not None and (size.rows, size.columns, size.components) != (*declared, 1):
-            found = (
-                f"a compressed slice is {size.rows} x {size.columns} x {size.components}, declared {declared}"
-            )
-            raise refuse(Code.PIXELS_UNREADABLE, found)
+        declared = (dataset.get("Rows"), dataset.get("Columns"))
+        for size in frame_sizes(dataset):
+            if size is not None and (size.rows, size.columns, size.components) != (*declared, 1):
+                found = f"a compressed slice is {size.rows} x {size.columns} x {size.components}, declared {declared}"
+                raise refuse(Code.PIXELS_UNREADABLE, found)
 
 
 def _padding_range(dataset: Dataset) -> tuple[float, float] | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from components.ingest_dicom.geometry import stack_geometry
+from components.ingest_dicom.guarded_file import OBJECT_BYTES_MAX
 from components.ingest_dicom.headers import Header
 from components.ingest_dicom.pixels import read_file_hu
 from components.ingest_dicom.scan import SeriesFiles
@@ -32,7 +33,7 @@ def read_volume(series: SeriesFiles, *, position_tolerance_mm: float = POSITION_
     RefusedError
         With the codes of everything that keeps the slices from being one volume (ORIENTATION_MISSING,
         GEOMETRY_INCONSISTENT, SLICE_MISSING, SLICE_DUPLICATED, RESCALE_MISSING, FILE_TRUNCATED,
-        PIXELS_UNREADABLE, TOO_FEW_SLICES).
+        PIXELS_UNREADABLE, TOO_FEW_SLICES, SIZE_IMPLAUSIBLE).
     """
     broken = sum(header.truncated for header in series.files)
     if broken:
@@ -42,7 +43,14 @@ def read_volume(series: SeriesFiles, *, position_tolerance_mm: float = POSITION_
     refusals = geometry.refusals(position_tolerance_mm)
     if refusals or geometry.affine is None:
         raise RefusedError(*refusals)
-    hu = np.empty((len(slices), slices[0].rows, slices[0].columns), dtype=np.int16)
+    rows, columns = slices[0].rows, slices[0].columns
+    frames = max(len(header.frames) for header in series.files)
+    if frames * rows * columns * 2 > OBJECT_BYTES_MAX:
+        found = (
+            f"one object of {frames} frames, {rows} x {columns}; at most {OBJECT_BYTES_MAX >> 20} MB are read"
+        )
+        raise refuse(Code.SIZE_IMPLAUSIBLE, found)
+    hu = np.empty((len(slices), rows, columns), dtype=np.int16)
     places: dict[Path, list[tuple[Header, int]]] = {}
     for slice_index, index in enumerate(geometry.order):
         places.setdefault(slices[index].path, []).append((slices[index], slice_index))

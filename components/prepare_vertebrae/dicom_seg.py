@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import iter_pixels
 from pydicom.pixels.utils import unpack_bits
 
+from components.ingest_dicom.codestream import frame_sizes
+from components.ingest_dicom.guarded_file import FRAME_PIXELS_MAX
 from components.ingest_dicom.level_references import segmented_series
 from components.ingest_dicom.vertebra_names import rib_named, vertebra_coded, vertebra_named
 from components.prepare_vertebrae.spine_labels import BodyCollector, SpineLabels, no_points
@@ -25,6 +28,7 @@ FRACTION_SHARE = 0.5  # a fractional voxel belongs to the segment from half of M
 SLICE_GAP_MM = 0.05  # nearer positions are one slice, written with another rounding
 PLANES_MAX = 4000  # 2 m of 0.5 mm slices; more means positions that are no stack
 SHIFT_MM = 0.05  # frames whose first pixels lie nearer to one line need no moving
+VOXELS_MAX = 400_000_000  # of one segment's planes together: 1,500 of 512 x 512
 PARALLEL = 1e-3  # largest difference of direction cosines between frames of one segment
 RIBS = 12
 
@@ -105,6 +109,7 @@ class SegmentFrames:
     """The frames of some segments, decoded once; those of a hundred other structures are not."""
 
     def __init__(self, dataset: Dataset, numbers: set[int]) -> None:
+        _refuse_absurd_frames(dataset)
         self.shared = dataset.SharedFunctionalGroupsSequence[0]
         self.groups: Sequence[Dataset] = dataset.PerFrameFunctionalGroupsSequence
         if len(self.groups) != int(dataset.NumberOfFrames):
@@ -175,6 +180,19 @@ def _decoded(dataset: Dataset, places: list[int]) -> Iterator[NDArray[np.generic
         yield bits[first % 8 : first % 8 + rows * columns].reshape(rows, columns)
 
 
+def _refuse_absurd_frames(dataset: Dataset) -> None:
+    """A decoder makes room for what is declared, and for what a compressed stream itself announces."""
+    declared = (int(dataset.Rows), int(dataset.Columns))
+    if declared[0] * declared[1] > FRAME_PIXELS_MAX:
+        raise ValueError(
+            f"frames of {declared[0]} x {declared[1]}; at most {FRAME_PIXELS_MAX} pixels are read"
+        )
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        for size in frame_sizes(dataset):
+            if size is not None and (size.rows, size.columns) != declared:
+                raise ValueError(f"a compressed frame is {size.rows} x {size.columns}, declared {declared}")
+
+
 def stacked_mask(
     planes: list[NDArray[np.bool_]],
     origins: list[NDArray[np.float64]],
@@ -217,7 +235,10 @@ def stacked_mask(
         )
     origin = origins[int(np.argmin(heights))]
     planes, origin = _aligned(planes, origins, origin, along_column * row_step, along_row * column_step)
-    mask3d = np.zeros((int(slots.max()) + 1, *planes[0].shape), dtype=bool)
+    shape = (int(slots.max()) + 1, *planes[0].shape)
+    if math.prod(shape) > VOXELS_MAX:
+        raise ValueError(f"a segment of {shape} voxels; at most {VOXELS_MAX} are accepted")
+    mask3d = np.zeros(shape, dtype=bool)
     for slot, mask in zip(slots, planes, strict=True):
         mask3d[slot] |= mask
     affine = np.eye(4)
@@ -244,7 +265,7 @@ def _aligned(
     moved = np.rint(moved_mm / lengths_mm).astype(int)
     first = moved.min(axis=0)
     size = np.array(planes[0].shape) + moved.max(axis=0) - first
-    if size.max() > PLANES_MAX:
+    if size.max() > PLANES_MAX or len(planes) * math.prod(size.tolist()) > VOXELS_MAX:
         raise ValueError(
             f"its planes are moved by up to {np.ptp(moved_mm, axis=0).max():.0f} mm within themselves"
         )

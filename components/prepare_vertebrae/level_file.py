@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from components.ingest_dicom.elements import VALUE_ERRORS
+from components.ingest_dicom.guarded_file import SizeImplausibleError, open_guarded
 from components.ingest_dicom.headers import STREAM_ERRORS
 from components.ingest_dicom.volume import Volume
 from components.prepare_vertebrae.centre_table import read_centre_table
@@ -22,6 +23,10 @@ from components.prepare_vertebrae.spine_labels import SpineLabels
 from components.prepare_vertebrae.wanted_series import WantedSeries
 from models.refusal import Code, refuse
 
+# what pydicom and its decoders raise on an object that is damaged, when it is read or looked into
+BROKEN = (
+    OSError, EOFError, RuntimeError, MemoryError, SizeImplausibleError, InvalidDicomError, *VALUE_ERRORS, *STREAM_ERRORS
+)  # fmt: skip
 ACCEPTED = "a DICOM SEG or RTSTRUCT, a NIfTI label map (.nii, .nii.gz) with --level-scheme, or a CSV table of centres"
 
 
@@ -78,9 +83,14 @@ def _read_labels(path: Path, scheme: str | None, wanted: WantedSeries) -> SpineL
     if not _is_dicom(path):
         raise refuse(Code.LEVELS_UNREADABLE, f"{path.name}: of no known kind; accepted: {ACCEPTED}")
     dataset = read_level_object(path)
-    if dataset.get("SOPClassUID") == STRUCTURE_SET_STORAGE:
-        return read_rtstruct(dataset, wanted, source=path.name)
-    return read_dicom_seg(dataset, wanted, source=path.name)
+    read = read_rtstruct if dataset.get("SOPClassUID") == STRUCTURE_SET_STORAGE else read_dicom_seg
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return read(dataset, wanted, source=path.name)
+    except BROKEN as error:  # sequences are parsed when they are looked into
+        reason = " ".join(str(error).split())[:200]
+        raise refuse(Code.LEVELS_UNREADABLE, f"{path.name}: it cannot be read ({reason})") from error
 
 
 def _is_dicom(path: Path) -> bool:
@@ -97,10 +107,10 @@ def read_level_object(path: Path) -> Dataset:
         LEVELS_UNREADABLE.
     """
     try:
-        with warnings.catch_warnings():
+        with open_guarded(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with a value is judged where it is used
-            return pydicom.dcmread(path)
-    except (OSError, EOFError, InvalidDicomError, *VALUE_ERRORS, *STREAM_ERRORS) as error:
+            return pydicom.dcmread(file)
+    except BROKEN as error:
         raise refuse(
             Code.LEVELS_UNREADABLE, f"{path.name}: not a readable DICOM file ({type(error).__name__})"
         ) from error

@@ -51,7 +51,11 @@ def deidentify_file(source: Path, target: Path, pseudonymiser: Pseudonymiser) ->
     try:
         _without_comments(dataset)
         deidentify(dataset, pseudonymiser)
-    except (*VALUE_ERRORS, *STREAM_ERRORS) as error:
+    except (
+        OSError,
+        *VALUE_ERRORS,
+        *STREAM_ERRORS,
+    ) as error:  # sequences are parsed when they are looked into
         raise refuse(Code.NOT_DICOM, f"the header cannot be parsed ({type(error).__name__})") from error
     # file meta information of our own: the sender's holds AE titles and private bytes, the preamble anything
     meta = FileMetaDataset()
@@ -70,8 +74,10 @@ def deidentify_file(source: Path, target: Path, pseudonymiser: Pseudonymiser) ->
     except VALUE_ERRORS as error:
         partial.unlink(missing_ok=True)
         raise refuse(Code.NOT_DICOM, f"a value cannot be written again ({type(error).__name__})") from error
-    except OSError:
+    except OSError as error:
         partial.unlink(missing_ok=True)
+        if error.errno is None:  # pydicom's own, not the disk's: a sequence that breaks off
+            raise refuse(Code.NOT_DICOM, "the header cannot be parsed (a broken sequence)") from error
         raise
     partial.replace(target)
 
@@ -79,19 +85,20 @@ def deidentify_file(source: Path, target: Path, pseudonymiser: Pseudonymiser) ->
 def _read(source: Path) -> FileDataset:
     """The whole object, if it is one that a copy is made of."""
     try:
-        with open_guarded(source) as content, warnings.catch_warnings():
+        with open_guarded(source) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(content)
-    except SizeImplausibleError as error:
-        raise refuse(Code.SIZE_IMPLAUSIBLE, str(error)) from error
+            dataset = pydicom.dcmread(file)
     except InvalidDicomError as error:
         raise refuse(Code.NOT_DICOM, "found no DICOM preamble (the letters DICM at byte 128)") from error
     except (EOFError, *STREAM_ERRORS) as error:
         raise refuse(Code.FILE_TRUNCATED, f"the file breaks off ({type(error).__name__})") from error
+    except (SizeImplausibleError, MemoryError) as error:
+        found = str(error) or "the header asks for more memory than there is"
+        raise refuse(Code.SIZE_IMPLAUSIBLE, found) from error
     except OSError as error:
-        raise refuse(
-            Code.FILE_UNREADABLE, f"cannot be read ({error.strerror or 'no reason given'})"
-        ) from error
+        if error.errno is None:
+            raise refuse(Code.NOT_DICOM, "the header cannot be parsed (a broken sequence)") from error
+        raise refuse(Code.FILE_UNREADABLE, f"cannot be read ({error.strerror})") from error
     except VALUE_ERRORS as error:
         raise refuse(Code.NOT_DICOM, f"the header cannot be parsed ({type(error).__name__})") from error
     sop_class = text(dataset, "SOPClassUID") or text(dataset.file_meta, "MediaStorageSOPClassUID")
