@@ -199,6 +199,8 @@ def _chunks(member: Member, broken: tuple[type[Exception], ...]) -> Iterator[byt
                 yield chunk
     except broken as error:
         raise _BrokenMemberError(f"a member that does not unpack ({type(error).__name__})") from error
+    except OSError as error:  # a broken check sum of gzip and bzip2; not the scratch folder's
+        raise tarfile.ReadError(str(error)) from error
 
 
 def _left(path: Path, code: Code, found: str) -> OtherFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import os
 import shutil
@@ -106,6 +107,18 @@ def test_a_tar_cut_anywhere_is_refused_whole(study: Path, tmp_path: Path, mode: 
         if archive_kind(cut) is None:
             continue  # nothing of the first header is left
         assert refused_archive(cut, tmp_path / "scratch").codes == (Code.ARCHIVE_DAMAGED,), length
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+def test_a_compressed_tar_with_a_broken_check_sum_is_refused_and_blames_no_disk(
+    study: Path, tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    """That is an OSError, as a full disk's is; here it comes while the last member is written."""
+    raw = bytearray(pack(write_tar(tmp_path / "whole", study).read_bytes().rstrip(b"\0")))
+    raw[-6] ^= 0x55
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(raw)
+    assert refused_archive(damaged, tmp_path / "scratch").codes == (Code.ARCHIVE_DAMAGED,)
 
 
 def test_a_tar_with_a_damaged_header_or_a_second_tar_behind_it_is_refused(
