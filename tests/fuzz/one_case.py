@@ -12,10 +12,11 @@ from unittest.mock import patch
 import pandas as pd
 
 from components.ingest_dicom import run as ingest
-from components.ingest_dicom.headers import Header, read_header
+from components.ingest_dicom.headers import Header
 from components.ingest_dicom.inspect_series import inspect_series
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
+from components.ingest_dicom.read_header import read_header
 from components.ingest_dicom.scan import scan_folder
 from components.ingest_dicom.series_table import read_series_table
 from components.validate_dicom.check_series import check_series

@@ -13,8 +13,8 @@ ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
 def without_comments(fragment: bytes) -> bytes:
     """One fragment of encapsulated pixel data with blanks in place of its comments; lengths stay.
 
-    Only the segments before the image's own data are walked (ITU-T T.81 B.1.1.4, T.800 A.2): what is no codestream,
-    or breaks off, is returned as it is up to there.
+    The segments before the image's own data are walked (ITU-T T.81 B.1.1.4, T.800 A.2), and what lies behind its end
+    is zeroed: what is no codestream, or breaks off, is returned as it is up to there.
     """
     if fragment.startswith(JPEG_2000_START):
         texts, stop = JPEG_2000_TEXT, START_OF_TILE
@@ -27,6 +27,7 @@ def without_comments(fragment: bytes) -> bytes:
     while place + 4 <= len(changed) and changed[place] == 0xFF:
         marker = changed[place + 1]
         if marker in (stop, END):
+            _blank_behind_end(changed, place)
             break
         if marker in ALONE or marker == 0xFF:
             place += 1 if marker == 0xFF else 2
@@ -41,3 +42,10 @@ def without_comments(fragment: bytes) -> bytes:
             changed[start:end] = b" " * max(end - start, 0)
         place = end
     return bytes(changed)
+
+
+def _blank_behind_end(changed: bytearray, start: int) -> None:
+    """Zeros behind the last end-of-image marker, which coded data cannot hold (T.81 B.1.1.5, T.800 A.1)."""
+    end = changed.rfind(bytes((0xFF, END)), start)
+    if end >= 0:
+        changed[end + 2 :] = bytes(len(changed) - end - 2)

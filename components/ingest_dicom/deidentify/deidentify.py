@@ -24,12 +24,15 @@ from components.ingest_dicom.deidentify.retained import (
     TECHNIQUE,
 )
 from components.ingest_dicom.deidentify.statement import state_method
-from components.ingest_dicom.deidentify.vocabulary import clean_descriptor
+from components.ingest_dicom.deidentify.value_kinds import NUMBER_BYTES, as_the_standard_has_it, is_number
+from components.ingest_dicom.deidentify.vocabulary import WORDS, clean_descriptor
 from components.ingest_dicom.elements import VALUE_ERRORS, text, texts
 from components.ingest_dicom.pseudonym import Pseudonymiser
 
-BINARY_NUMBERS = frozenset(("US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT", "US or SS"))
 NUMBER_TEXTS = frozenset(("DS", "IS"))
+# coded in the order of their values
+IN_PLACES = frozenset(("ImageType", "FrameType"))
+WITHHELD = "WITHHELD"
 # registered by DICOM, and not yet known to the library: label map segmentation
 NEWER_CLASSES = frozenset(("1.2.840.10008.5.1.4.1.1.66.7",))
 SEXES = ("F", "M", "O")
@@ -104,9 +107,11 @@ def _clean(item: Dataset, person: Person) -> None:
             continue
         keyword, vr = keyword_for_tag(tag), _vr(item, tag)
         action = action_for(pair)
-        if vr == "SQ":
+        if not as_the_standard_has_it(tag, vr):
+            del item[tag]
+        elif vr == "SQ":
             _clean_sequence(item, tag, keyword, person)
-        elif vr == "UI":
+        elif "UI" in (vr, dictionary_VR(tag)):
             _replace_uids(item, tag, person, drop=removes(pair))
         elif keyword in PIXELS:
             pass
@@ -115,13 +120,13 @@ def _clean(item: Dataset, person: Person) -> None:
         elif keyword in DESCRIPTORS:
             _clean_text(item, tag, keyword)
         elif keyword in TECHNIQUE:
-            if not _harmless(item, tag, keyword, person):
+            if not _harmless(item, tag, vr, person) and not _without_names(item, tag, keyword, person):
                 del item[tag]
         elif vr in ("DA", "DT") or (vr == "TM" and action is not None and removes(pair)):
             _without_date(item, tag, action, removed=removes(pair))
         elif action is not None and vr not in ("OB", "OW", "OF", "OD", "OL", "OV", "UN"):
             for_the_profile[pair] = action
-        elif vr not in BINARY_NUMBERS:
+        elif vr not in NUMBER_BYTES or not is_number(item, tag, vr):
             del item[tag]
     apply(item, for_the_profile)
 
@@ -157,7 +162,7 @@ def _replace_uids(item: Dataset, tag: BaseTag, person: Person, *, drop: bool) ->
         del item[tag]
         return
     keyword = keyword_for_tag(tag)
-    old = texts(item, keyword)
+    old = texts(item, keyword, most=None)
     new = [person.uid(uid) for uid in old]
     if tuple(new) != old:
         item[tag].value = UID(new[0]) if len(new) == 1 else [UID(uid) for uid in new]
@@ -189,9 +194,15 @@ def _clean_text(item: Dataset, tag: BaseTag, keyword: str) -> None:
     _write(item, tag, cleaned)
 
 
-def _harmless(item: Dataset, tag: BaseTag, keyword: str, person: Person) -> bool:
-    """Whether a kept text is what it should be: a number where numbers stand, and nothing that names the patient."""
-    values = texts(item, keyword)
+def _harmless(item: Dataset, tag: BaseTag, vr: str, person: Person) -> bool:
+    """Whether a kept value is what it should be: a number where numbers stand, and nothing that names the patient."""
+    if vr in NUMBER_BYTES:
+        return is_number(item, tag, vr)
+    keyword = keyword_for_tag(tag)
+    values = texts(item, keyword, most=None)
+    if not values:  # empty, or nobody can read it
+        element = item.get_item(tag)
+        return not (isinstance(element, RawDataElement) and element.value and element.value.strip(b" \0"))
     if dictionary_VR(tag) in NUMBER_TEXTS:
         return all(_is_number(value) for value in values)
     if keyword == "CodeValue":
@@ -199,6 +210,22 @@ def _harmless(item: Dataset, tag: BaseTag, keyword: str, person: Person) -> bool
     if keyword == "CodingSchemeDesignator":
         return all(value.upper() in CODING_SCHEMES for value in values)
     return not any(person.identifying.found_in(value) for value in values)
+
+
+def _without_names(item: Dataset, tag: BaseTag, keyword: str, person: Person) -> bool:
+    """Whether the text could be kept but for the values of several that name the patient: ImageType needs its places.
+
+    A patient may be called as a word of radiology is (a phantom named Perfusion): that word says nothing.
+    """
+    values = texts(item, keyword, most=None)
+    if len(values) < 2 or keyword not in IN_PLACES:
+        return False
+    kept = [
+        WITHHELD if value.upper() not in WORDS and person.identifying.found_in(value) else value
+        for value in values
+    ]
+    _write(item, tag, kept)
+    return True
 
 
 def _is_number(value: str) -> bool:

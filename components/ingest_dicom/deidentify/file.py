@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
-import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import generate_fragments
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_partial
+from pydicom.pixels.utils import get_expected_length
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, UID_dictionary
 
 from components.ingest_dicom.deidentify.codestream import without_comments
@@ -30,6 +34,7 @@ LEVEL_OBJECTS = (
 KEPT_CLASSES = (CT_IMAGE, *ENHANCED_CT, *LEVEL_OBJECTS)
 IMPLEMENTATION_UID = "2.25.329800735698586629295641978511506172919"
 PIXEL_DATA = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+PIXEL_TAG = Tag("PixelData")
 UNDEFINED_LENGTH = 0xFFFFFFFF
 OVERLAYS = range(0x6000, 0x6020, 2)
 
@@ -48,7 +53,9 @@ def deidentify_file(source: Path, target: Path, pseudonymiser: Pseudonymiser) ->
     dataset = _read(source)
     refuse_text_in_pixels(dataset)
     syntax = text(dataset.file_meta, "TransferSyntaxUID")
+    _complete_from_meta(dataset)
     try:
+        _cut_to_size(dataset)
         _without_comments(dataset)
         deidentify(dataset, pseudonymiser)
     except (
@@ -59,7 +66,7 @@ def deidentify_file(source: Path, target: Path, pseudonymiser: Pseudonymiser) ->
         raise refuse(Code.NOT_DICOM, f"the header cannot be parsed ({type(error).__name__})") from error
     # file meta information of our own: the sender's holds AE titles and private bytes, the preamble anything
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = UID(text(dataset, "SOPClassUID") or CT_IMAGE)
+    meta.MediaStorageSOPClassUID = UID(text(dataset, "SOPClassUID"))
     meta.MediaStorageSOPInstanceUID = UID(text(dataset, "SOPInstanceUID"))
     meta.TransferSyntaxUID = UID(syntax)
     meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
@@ -87,7 +94,7 @@ def _read(source: Path) -> FileDataset:
     try:
         with open_guarded(source) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(file)
+            dataset = cast(FileDataset, read_partial(file, _after_pixels()))
     except InvalidDicomError as error:
         raise refuse(Code.NOT_DICOM, "found no DICOM preamble (the letters DICM at byte 128)") from error
     except (EOFError, *STREAM_ERRORS) as error:
@@ -117,6 +124,31 @@ def _read(source: Path) -> FileDataset:
     return dataset
 
 
+def _after_pixels() -> Callable[[BaseTag, str | None, int], bool]:
+    """Tells pydicom to stop behind the pixel data: padding, signatures, or whatever was appended to the file."""
+    seen = False
+
+    def stop(tag: BaseTag, vr: str | None, length: int) -> bool:
+        nonlocal seen
+        behind, seen = seen or tag > PIXEL_TAG, seen or tag == PIXEL_TAG
+        return behind
+
+    return stop
+
+
+def _cut_to_size(dataset: FileDataset) -> None:
+    """Uncompressed pixel data as long as the image is: behind it, nothing is an image's."""
+    if "PixelData" not in dataset or dataset["PixelData"].is_undefined_length:
+        return
+    try:
+        size = get_expected_length(dataset)
+    except (AttributeError, *VALUE_ERRORS):
+        return  # no image: its reader says why
+    data = dataset["PixelData"].value
+    if len(data) > size + size % 2:
+        dataset["PixelData"].value = data[:size] + b"\0" * (size % 2)
+
+
 def _breaks_off(dataset: Dataset) -> bool:
     """Whether the last element is shorter than it says; pydicom takes what there is."""
     last = max(dataset.keys(), default=None)
@@ -124,6 +156,13 @@ def _breaks_off(dataset: Dataset) -> bool:
     if not isinstance(element, RawDataElement) or element.length in (None, UNDEFINED_LENGTH):
         return False
     return len(element.value or b"") < element.length
+
+
+def _complete_from_meta(dataset: FileDataset) -> None:
+    """Class and instance UID that an anonymiser before us emptied: the file meta information has them too."""
+    for keyword, default in (("SOPClassUID", CT_IMAGE), ("SOPInstanceUID", "")):
+        if not text(dataset, keyword):
+            setattr(dataset, keyword, UID(text(dataset.file_meta, f"MediaStorage{keyword}") or default))
 
 
 def refuse_text_in_pixels(dataset: Dataset) -> None:

@@ -17,6 +17,8 @@ NUMBERS_OF_A_PERSON = (
     "PlacerOrderNumberImagingServiceRequest", "FillerOrderNumberImagingServiceRequest",
 )  # fmt: skip
 NAME_LETTERS_MIN, NUMBER_LETTERS_MIN = 3, 4
+# kana, ideographs, hangul: a name of one or two signs is whole
+UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 NAME_PARTS = re.compile(r"[\^=\s,;]+")
 
 
@@ -25,9 +27,12 @@ class Identifying:
 
     def __init__(self, dataset: Dataset) -> None:
         values = {value.casefold() for value in _values(dataset)}
-        alternatives = "|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))
-        # as whole words: "Lee" is not in "SLEEP"; an underscore ends a word
-        self._pattern = re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W_])") if values else None
+        # as whole words: "Lee" is not in "SLEEP"; an underscore ends a word. Ideographs stand without blanks.
+        alternatives = [
+            re.escape(value) if UNSPACED.search(value) else rf"(?<![^\W_]){re.escape(value)}(?![^\W_])"
+            for value in sorted(values, key=len, reverse=True)
+        ]
+        self._pattern = re.compile("|".join(alternatives)) if values else None
 
     def found_in(self, text: str) -> bool:
         """Whether the text holds any of them, in upper or lower case."""
@@ -36,7 +41,11 @@ class Identifying:
 
 def _values(dataset: Dataset) -> Iterator[str]:
     for element in _names(dataset):
-        yield from (part for part in NAME_PARTS.split(element) if len(part) >= NAME_LETTERS_MIN)
+        yield from (
+            part
+            for part in NAME_PARTS.split(element)
+            if len(part) >= NAME_LETTERS_MIN or UNSPACED.search(part)
+        )
     for keyword in NUMBERS_OF_A_PERSON:
         yield from (value for value in texts(dataset, keyword) if len(value) >= NUMBER_LETTERS_MIN)
     for text in texts(dataset, "PatientBirthDate"):

@@ -102,5 +102,12 @@ SEQUENCES = frozenset(
 )  # fmt: skip
 
 # The image itself: bytes that are not text. Other bulk data are removed.
-PIXELS = frozenset(("PixelData", "FloatPixelData", "DoubleFloatPixelData", "ExtendedOffsetTable",
-                    "ExtendedOffsetTableLengths", "PixelPaddingValue", "PixelPaddingRangeLimit"))  # fmt: skip
+PIXELS = frozenset(
+    (
+        "PixelData",
+        "FloatPixelData",
+        "DoubleFloatPixelData",
+        "ExtendedOffsetTable",
+        "ExtendedOffsetTableLengths",
+    )
+)
