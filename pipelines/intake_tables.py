@@ -58,6 +58,15 @@ def add_exams(cohort: Path, text: str) -> bool:
     return bool(added)
 
 
+def has_exams(cohort: Path) -> bool:
+    """Whether the cohort's dxa.csv has any row below its header."""
+    try:
+        lines = (cohort / DXA).read_text(encoding="utf-8-sig").split()
+    except (OSError, ValueError):
+        return False
+    return len(lines) > 1
+
+
 def put(target: Path, write: Callable[[Path], object]) -> bool:
     """Have a level file written beside its place and renamed in; gives whether it was not there yet just so.
 

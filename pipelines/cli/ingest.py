@@ -44,6 +44,7 @@ def ingest(
     from components.simulate_cohort.dataset import read_card
     from models.params import load_section
     from pipelines.cli.source import source_progress, the_source
+    from pipelines.intake_tables import has_exams
     from pipelines.own_cohort import write_template
     from pipelines.site_key import ensure_site_key, refuse_retired_key
     from pipelines.take_in import take_in
@@ -75,4 +76,5 @@ def ingest(
         return
     for line in taken.lines():
         typer.echo(line)
-    typer.echo(f"next: fill {cohort / 'dxa.csv'}, then: osteogate validate {cohort}")
+    fill = "" if has_exams(cohort) else f"fill {cohort / 'dxa.csv'}, then: "
+    typer.echo(f"next: {fill}osteogate validate {cohort}")

@@ -273,6 +273,7 @@ def test_the_command_says_what_it_made_of_identities(source: Path, tmp_path: Pat
     done = osteogate("ingest", source, new, home=home)
     assert done.returncode == 0, done.stderr
     assert "copied: 8 (de-identified)" in done.stdout
+    assert f"next: osteogate validate {new}" in done.stdout, "the exams came along"
     assert PATIENT not in done.stdout + done.stderr
     refused = osteogate("ingest", source, new, "--keep-originals", home=home)
     assert refused.returncode == 3
