@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -106,7 +105,7 @@ def take_in(
     RefusedError, OsteoGateError
         As `open_source` and `scan_folder`.
     """
-    keep = home / RETRIEVED / _asked(source, cohort)
+    keep = home / RETRIEVED / _asked(source, cohort, pseudonymiser)
     with (
         alone_in(cohort),
         open_source(source, scratch=home / "scratch", params=params, keep=keep, progress=progress) as opened,
@@ -152,8 +151,8 @@ def _copy_all(wanted: list[WantedFile], copier: Copier, taken: TakenIn, progress
     taken.series = len(series)
 
 
-def _asked(source: Source, cohort: Path) -> str:
-    """A name for what is asked of a server: the same question for the same cohort goes on where it broke off."""
+def _asked(source: Source, cohort: Path, pseudonymiser: Pseudonymiser) -> str:
+    """A keyed name for what is asked of a server, which may be a PatientID: asked again, it goes on where it was."""
     facts = [str(cohort.resolve()), source.place]
     facts += [f"{key}={value}" for key, value in sorted(source.query.items())]
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+    return pseudonymiser.uid("\n".join(facts))
