@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import pytest
 from dicomanonymizer import simpledicomanonymizer
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from components.ingest_dicom.deidentify import identifying, retained
 from components.ingest_dicom.deidentify.deidentify import deidentify
 from components.ingest_dicom.deidentify.file import deidentify_file
+from components.ingest_dicom.deidentify.profile import action_for
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
 from models.refusal import Code, RefusedError
 from tests.dicom_factory import make_series
@@ -103,6 +106,23 @@ def test_every_listed_attribute_is_one_of_the_standard() -> None:
     ] == []
     assert {dictionary_VR(name) for name in retained.SEQUENCES} == {"SQ"}
     assert {dictionary_VR(name) for name in retained.DATES} == {"DA", "DT"}
+
+
+def test_what_the_profile_takes_stays_only_by_an_option_that_the_copy_states() -> None:
+    """DICOM PS3.15 table E.1-1: columns of device identity (113109), descriptors (113105), dates (113107)."""
+
+    def taken(keywords: Collection[str]) -> set[str]:
+        tags = {keyword: Tag(keyword) for keyword in keywords}
+        return {keyword for keyword, tag in tags.items() if action_for((tag.group, tag.element)) is not None}
+
+    assert taken(retained.TECHNIQUE) == {"DetectorID", "DeviceSerialNumber", "GantryID", "StationName"}
+    assert taken(retained.DESCRIPTORS) == {
+        "ProtocolName", "ROIName", "SeriesDescription", "StructureSetLabel", "StudyDescription",
+    }  # fmt: skip
+    assert taken(retained.DATES) == retained.DATES
+    # references, whose UIDs are replaced and whose items are cleaned like the object itself
+    assert taken(retained.SEQUENCES) == {"ReferencedImageSequence", "SourceImageSequence"}
+    assert taken(retained.PIXELS) == set()
 
 
 def test_uids_are_valid_keyed_and_the_same_wherever_they_stand() -> None:
