@@ -1,22 +1,22 @@
 """How fast the headers of many files are read: against a plain pydicom loop, and against DCMTK's dcmdump.
 
-    python -m tests.benchmarks.header_scan --out build/benchmarks                    # 5,000 simulated slices
-    python -m tests.benchmarks.header_scan --out build/benchmarks --dicom FOLDER     # copies of these, up to --files
+    python -m tests.benchmarks.header_scan --out build/benchmarks                     # two simulated patients' files
+    python -m tests.benchmarks.header_scan --out build/benchmarks --dicom FOLDER ...  # and a case for each folder
 
-All three read the same files, in interleaved rounds after one that warms the file cache; the report gives the median
-of the rounds' ratios. Start-up of helper processes and of dcmdump is part of the time. Nothing here passes or fails.
+Each case is 5,000 files (--files): copies, in turn, of the single-frame CT images that were simulated or lie in a
+folder. All three readers read the same files, in interleaved rounds after one that warms the file cache; the report
+gives the median of the rounds' ratios. Start-up of helper processes and of dcmdump is part of the time. Nothing here
+passes or fails.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
@@ -26,32 +26,62 @@ import pydicom
 
 from components.ingest_dicom.header_tags import HEADER_TAGS
 from components.ingest_dicom.headers import Header
+from components.ingest_dicom.read_header import read_header
 from components.ingest_dicom.read_headers import read_headers
+from components.simulate_cohort.params import SimulateParams
+from components.simulate_cohort.simulate import simulate_cohort
 from components.train_resnet50.arguments import positive
-from models.errors import InputError, OsteoGateError
-from models.write_failure import unwritten
-from tests.dicom_factory import make_series
+from models.errors import InputError
+from models.params import load_section
+from tests.benchmarks.report import Report, arguments, ratio_cell, run
 
+ROOT = Path(__file__).resolve().parents[2]
 TARGETS = {"pydicom": 3.0, "dcmdump": 1.0}
 BATCH = 500  # files a call of dcmdump: an argument list has an end
+SIMULATED = "simulated patients"
 
 
-def corpus(folder: Path, count: int, source: Path | None) -> list[Path]:
-    """`count` files with contents of their own: copies of those of `source` in turn, or 512 x 512 made slices.
+@dataclass(frozen=True)
+class Images:
+    """Single-frame CT images that a case copies.
 
-    Raises
-    ------
-    InputError
-        `source` holds no DICOM file.
+    Attributes
+    ----------
+    left_out
+        Files that are something else.
     """
-    if source is None:
-        made = make_series(folder / "made", slices=50, rows=512, columns=512)
-    else:
-        made = [path for path in sorted(source.rglob("*")) if path.is_file() and _is_dicom(path)]
-        if not made:
-            raise InputError(f"{source}: no DICOM file in it")
+
+    paths: tuple[Path, ...]
+    left_out: int
+
+    @classmethod
+    def under(cls, folder: Path) -> Images:
+        """Those in a folder.
+
+        Raises
+        ------
+        InputError
+            It holds none.
+        """
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        read = [(path, read_header(path)) for path in files]
+        images = tuple(path for path, header in read if isinstance(header, Header) and not header.frames)
+        if not images:
+            raise InputError(f"{folder}: no single-frame CT image in it")
+        return cls(images, len(files) - len(images))
+
+
+def simulated(folder: Path, patients: int = 2) -> Path:
+    """The series of a small cohort, as `osteogate simulate` writes it."""
+    params = load_section(ROOT / "params.yaml", "simulate", SimulateParams)
+    simulate_cohort(patients=patients, seed=params.seed, out=folder, params=params)
+    return folder / "series"
+
+
+def copies(folder: Path, count: int, images: Sequence[Path]) -> list[Path]:
+    """`count` files with bytes of their own, each image in turn."""
     places = [folder / f"{number // 1000:03d}" / f"{number:06d}" for number in range(count)]
-    for place, path in zip(places, islice(cycle(made), count), strict=True):
+    for place, path in zip(places, islice(cycle(images), count), strict=True):
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
     return places
@@ -60,7 +90,7 @@ def corpus(folder: Path, count: int, source: Path | None) -> list[Path]:
 def measure(paths: list[Path], rounds: int) -> dict[str, object]:
     """Seconds of each reader in each round, and the rounds' ratios."""
     readers: dict[str, Callable[[], object]] = {
-        "osteogate": lambda: _require(read_headers(paths)),
+        "osteogate": lambda: read_headers(paths),
         "pydicom": lambda: [pydicom.dcmread(path, stop_before_pixels=True) for path in paths],
     }
     if shutil.which("dcmdump"):
@@ -81,9 +111,6 @@ def measure(paths: list[Path], rounds: int) -> dict[str, object]:
     }
     return {
         "files": len(paths),
-        "bytes_per_file": paths[0].stat().st_size,
-        "cores": os.cpu_count(),
-        "load_before": os.getloadavg()[0],
         "rounds": rounds,
         "seconds": seconds,
         "ratios": ratios,
@@ -92,38 +119,35 @@ def measure(paths: list[Path], rounds: int) -> dict[str, object]:
     }
 
 
-def write_report(result: dict[str, object], out: Path) -> None:
-    """header_scan.json and .md."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "header_scan.json").write_text(json.dumps(result, indent=2))
-    seconds, ratios = result["seconds"], result["ratios"]
-    assert isinstance(seconds, dict)
-    assert isinstance(ratios, dict)
-    lines = [
-        "# Speed of the header scan",
-        "",
-        f"{result['files']} files, {result['cores']} cores, load {result['load_before']:.1f} when it began, "
-        f"{result['rounds']} interleaved rounds. Ratio: their time over ours, median of rounds (range).",
-        "",
-        "| reader | seconds | ratio | target |",
-        "|---|---|---|---|",
+def report_of(cases: dict[str, dict[str, object]]) -> Report:
+    """The table: a row for each reader in each case."""
+    rows: list[tuple[object, ...]] = []
+    for name, case in cases.items():
+        seconds, ratios = case["seconds"], case["ratios"]
+        assert isinstance(seconds, dict)
+        assert isinstance(ratios, dict)
+        for reader, values in seconds.items():
+            cells = (ratio_cell(ratios[reader]), f"{TARGETS[reader]:g}") if reader in ratios else ("", "")
+            rows.append((name, case["files"], case["images"], reader, f"{median(values):.2f}", *cells))
+    notes = [
+        "pydicom: `dcmread(path, stop_before_pixels=True)` in a loop of one process, values not yet converted. "
+        f"dcmdump: the {len(HEADER_TAGS)} elements that osteogate reads, {BATCH} files a call. osteogate: "
+        "`read_headers`, values converted, a process a CPU."
     ]
-    for name, values in seconds.items():
-        line = f"| {name} | {median(values):.2f} |"
-        if name in ratios:
-            line += f" {median(ratios[name]):.2f} ({min(ratios[name]):.2f}-{max(ratios[name]):.2f}) "
-            line += f"| {TARGETS[name]:g} |"
-        else:
-            line += " | |"
-        lines.append(line)
-    if "dcmdump" not in seconds:
-        lines += ["", "dcmdump is not installed here (Debian: dcmtk)."]
-    (out / "header_scan.md").write_text("\n".join(lines) + "\n")
-
-
-def _require(read: list[object]) -> None:
-    if not all(isinstance(item, Header) for item in read):
-        raise InputError("the files are no single-frame CT images: nothing is compared")
+    if not all("dcmdump" in str(case["seconds"]) for case in cases.values()):
+        notes.append("dcmdump is not installed here (Debian: dcmtk).")
+    return Report(
+        name="header_scan",
+        title="Speed of the header scan",
+        words=(
+            "Each case is so many copies of so many images. Ratio: their time over osteogate's in the same round,\n"
+            "median of interleaved rounds (range); above 1 osteogate is faster."
+        ),
+        columns=("case", "files", "images", "reader", "seconds", "ratio (range)", "target"),
+        rows=rows,
+        figures={"cases": cases},
+        notes=notes,
+    )
 
 
 def _dcmdump(paths: list[Path]) -> None:
@@ -138,31 +162,26 @@ def _dcmdump(paths: list[Path]) -> None:
         )
 
 
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+def _work(given: argparse.Namespace, scratch: Path) -> Report:
+    folders = {folder.name: folder for folder in given.dicom}
+    chosen = {name: Images.under(folder) for name, folder in folders.items()}  # before the long work
+    chosen[SIMULATED] = Images.under(simulated(scratch / "cohort"))
+    cases: dict[str, dict[str, object]] = {}
+    for name, images in chosen.items():
+        paths = copies(scratch / "copies", given.files, images.paths)
+        case = measure(paths, given.rounds)
+        cases[name] = {"images": len(images.paths), "other_files_left_out": images.left_out, **case}
+        shutil.rmtree(scratch / "copies")
+    return report_of(cases)
 
 
 def main() -> int:
     """Command line; an error is one line and its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the report")
-    parser.add_argument("--dicom", type=Path, help="folder of DICOM files to copy; default: made slices")
+    parser = arguments(__doc__)
+    parser.add_argument("--dicom", type=Path, nargs="+", default=[], metavar="FOLDER", help="a case each")
     parser.add_argument("--files", type=positive, default=5000)
     parser.add_argument("--rounds", type=positive, default=5)
-    options = parser.parse_args()
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            paths = corpus(Path(folder), options.files, options.dicom)
-            write_report(measure(paths, options.rounds), options.out)
-    except OsteoGateError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    except OSError as error:
-        sys.stderr.write(f"error: {error.filename or options.out}: not read or written {unwritten(error)}\n")
-        return OsteoGateError.exit_code
-    sys.stdout.write((options.out / "header_scan.md").read_text())
-    return 0
+    return run(parser, _work)
 
 
 if __name__ == "__main__":
