@@ -1,180 +1,214 @@
-"""What validation and preparation cost per patient, and whether their memory grows with the cohort.
+"""What intake, validation and preparation cost per patient, and whether their memory grows with the cohort.
 
-    python -m tests.benchmarks.preparation_cost --cohort data --out build/benchmarks
-    python -m tests.benchmarks.preparation_cost --cohort data --out build/benchmarks --patients 8
+    osteogate simulate --profile paper --out COHORT      # 402 patients, 4.4 GB
+    python -m tests.benchmarks.preparation_cost --cohort COHORT --work FOLDER --out build/benchmarks
 
-The cohort is ingested and validated once; then a quarter of the accepted patients is prepared, and all of them, each
-in a process of its own, so that the peaks stand apart. Growth a patient is the difference of the two; from it follows
-at how many patients 2 GB would be reached. Nothing here passes or fails on time.
+The first 50, 100, 200 patients and all of them go through ingest, validate and prepare, each step in a process of its
+own with two workers, so that peaks stand apart. --work keeps what was measured: what is interrupted goes on there, and
+a step that was measured is not measured again (--again measures all). Nothing here passes or fails.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import multiprocessing
-import os
-import resource
+import shutil
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from time import perf_counter
-from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import SIMULATED_KEY
 from components.ingest_dicom.run import run as ingest
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.run import run as prepare
+from components.train_resnet50.arguments import positive
 from components.validate_dicom.params import ValidateParams
 from components.validate_dicom.run import run as validate
-from components.validate_dicom.tables import ACCEPTED_FILE, write_table
-from models.errors import OsteoGateError
+from components.validate_dicom.tables import ACCEPTED_FILE
+from models.errors import InputError
 from models.params import load_section
-from models.write_failure import unwritten
+from models.refusal import Code, refuse
+from tests.benchmarks.process_memory import Cost, cost_of
+from tests.benchmarks.report import Report, arguments, run
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_MB = 2000  # whatever the cohort's size
 WORKERS = 2
+SIZES = (50, 100, 200)  # and all
+PROFILE = "paper"  # 402 patients, crops of 224 pixels
 
 
-def measure(cohort: Path, work: Path, *, patients: int | None) -> dict[str, Any]:
-    """Costs of a cohort folder of phantoms.
+def measure(cohort: Path, work: Path, sizes: Sequence[int]) -> dict[str, dict[int, Cost]]:
+    """Step to patients to cost; those that `work` holds already are taken from there.
 
-    Parameters
-    ----------
-    work
-        Empty folder for what the steps write.
-    patients
-        At most so many accepted patients are prepared; None: all.
+    Raises
+    ------
+    RefusedError
+        EMPTY_INPUT when the folder holds no patients.
+    InputError
+        `work` holds figures of another cohort.
     """
+    everybody = sorted(path.name for path in (cohort / "series").glob("*"))
+    if not everybody:
+        raise refuse(Code.EMPTY_INPUT, f"{cohort}: no cohort of `osteogate simulate` in it")
+    book = _Book.open(work, cohort)
+    for size in sorted({min(size, len(everybody)) for size in (*sizes, len(everybody))}):
+        part = work / f"{size}"
+        if all(book.holds(name, size) for name in STEPS):
+            continue
+        take_part(cohort, part / "cohort", everybody[:size])
+        for name, step in STEPS.items():
+            if not book.holds(name, size):
+                book.add(name, size, cost_of(step, part))
+        shutil.rmtree(part)
+    return book.costs
+
+
+def take_part(cohort: Path, part: Path, patients: Sequence[str]) -> None:
+    """A cohort folder of some patients: links to their series, and their rows of the DXA table."""
+    shutil.rmtree(part / "series", ignore_errors=True)
+    (part / "series").mkdir(parents=True)
+    for patient in patients:
+        (part / "series" / patient).symlink_to((cohort / "series" / patient).resolve())
+    head, *rows = (cohort / "dxa.csv").read_text().splitlines()
+    chosen = set(patients)
+    kept = [row for row in rows if row.split(",", 1)[0] in chosen]
+    (part / "dxa.csv").write_text("\n".join([head, *kept]) + "\n")
+
+
+def _ingest(part: Path) -> None:
     ingest(
-        data=cohort, out=work / "intake", key=SIMULATED_KEY, params=IngestParams(workers=WORKERS),
-        identity=work / "identity",
+        data=part / "cohort", out=part / "intake", key=SIMULATED_KEY, params=IngestParams(workers=WORKERS),
+        identity=part / "identity",
     )  # fmt: skip
-    validated = _apart(_validate, cohort, work)
-    table = pd.read_parquet(work / "validated" / ACCEPTED_FILE).head(patients)
-    quarter = table.head(max(1, len(table) // 4))
-    few = _apart(_prepare, cohort, work, quarter, "quarter")
-    all_ = _apart(_prepare, cohort, work, table, "all")
-    more = len(table) - len(quarter)
-    growth = max(0.0, (all_["main_mb"] - few["main_mb"]) / more) if more else 0.0
-    return {
-        "patients": len(table),
-        "validate_s": validated["seconds"],
-        "validate_peak_mb": validated["main_mb"],
-        "prepare_s_per_patient": round(all_["seconds"] / len(table), 3),
-        "prepare_peak_mb": all_["main_mb"],
-        "prepare_worker_peak_mb": all_["worker_mb"],
-        "prepare_peak_mb_of_a_quarter": few["main_mb"],
-        "workers": WORKERS,
-        "growth_kb_per_patient": round(growth * 1000, 1),
-        "patients_at_2_gb": int((LIMIT_MB - all_["main_mb"] - WORKERS * all_["worker_mb"]) / growth)
-        if growth
-        else None,
-        "limit_mb": LIMIT_MB,
-        "cpus": len(os.sched_getaffinity(0)),
-        "load_1_min": round(os.getloadavg()[0], 1),
-    }
 
 
-def _validate(cohort: Path, work: Path) -> None:
-    params = load_section(ROOT / "params.yaml", "validate", ValidateParams)
+def _validate(part: Path) -> None:
     validate(
-        intake=work / "intake", dxa_csv=cohort / "dxa.csv", out=work / "validated", key=SIMULATED_KEY,
-        params=params, data_kind="simulated", data_version="benchmark",
+        intake=part / "intake", dxa_csv=part / "cohort" / "dxa.csv", out=part / "validated", key=SIMULATED_KEY,
+        params=load_section(ROOT / "params.yaml", "validate", ValidateParams, PROFILE), data_kind="simulated",
+        data_version="benchmark",
     )  # fmt: skip
 
 
-def _prepare(cohort: Path, work: Path, accepted: pd.DataFrame, name: str) -> None:
-    folder = work / name
-    folder.mkdir()
-    write_table(accepted, folder / ACCEPTED_FILE)
-    own = load_section(ROOT / "params.yaml", "prepare", PrepareParams)
-    params = own.model_copy(update={"split": own.split.model_copy(update={"absent_vendor": "warn"})})
+def _prepare(part: Path) -> None:
+    path = ROOT / "params.yaml"
+    own = load_section(path, "prepare", PrepareParams, PROFILE)
+    # shares: the profile's numbers of patients fit the whole cohort only
+    split = load_section(path, "prepare", PrepareParams).split.model_copy(update={"absent_vendor": "warn"})
     prepare(
-        data=cohort, intake=work / "identity", accepted=folder / ACCEPTED_FILE, out=folder / "prepared",
-        key=SIMULATED_KEY, params=params, data_version="benchmark", data_kind="simulated", workers=WORKERS,
+        data=part / "cohort", intake=part / "identity", accepted=part / "validated" / ACCEPTED_FILE,
+        out=part / "prepared", key=SIMULATED_KEY, params=own.model_copy(update={"split": split}),
+        data_version="benchmark", data_kind="simulated", workers=WORKERS,
     )  # fmt: skip
 
 
-def _apart(step: Callable[..., None], *arguments: object) -> dict[str, float]:
-    """Seconds and peak memory (MB of the process, and of its largest worker) of a step in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    results = context.SimpleQueue()
-    process = context.Process(target=_timed, args=(results, step, arguments))
-    process.start()
-    process.join()
-    if process.exitcode != 0:
-        raise OsteoGateError(
-            f"{step.__name__.strip('_')}: ended with {process.exitcode}; its own words stand above"
-        )
-    found: dict[str, float] = results.get()
-    return found
+STEPS: dict[str, Callable[[Path], None]] = {"ingest": _ingest, "validate": _validate, "prepare": _prepare}
 
 
-def _timed(results: Any, step: Callable[..., None], arguments: tuple[object, ...]) -> None:
-    start = perf_counter()
-    step(*arguments)
-    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    main = _peak_kb()
-    results.put(
-        {
-            "seconds": round(perf_counter() - start, 3),
-            "main_mb": round(main / 1024, 1),
-            "worker_mb": round(worker / 1024, 1),
+class _Book:
+    """What was measured of one cohort, on disk after every step."""
+
+    def __init__(self, path: Path, cohort: str, costs: dict[str, dict[int, Cost]]) -> None:
+        self.path, self.cohort, self.costs = path, cohort, costs
+
+    @classmethod
+    def open(cls, work: Path, cohort: Path) -> _Book:
+        work.mkdir(parents=True, exist_ok=True)
+        path, name = work / "measured.json", hashlib.sha256((cohort / "cohort.json").read_bytes()).hexdigest()
+        if not path.exists():
+            return cls(path, name, {step: {} for step in STEPS})
+        read = json.loads(path.read_text())
+        if read["cohort"] != name:
+            raise InputError(f"{path}: figures of another cohort than {cohort}; name another --work")
+        costs = {
+            step: {int(size): Cost(**cost) for size, cost in found.items()}
+            for step, found in read["costs"].items()
         }
-    )
+        return cls(path, name, costs)
+
+    def holds(self, step: str, size: int) -> bool:
+        return size in self.costs[step]
+
+    def add(self, step: str, size: int, cost: Cost) -> None:
+        self.costs[step][size] = cost
+        partial = self.path.with_name(".measured.partial")
+        partial.write_text(json.dumps({"cohort": self.cohort, "costs": plain(self.costs)}, indent=2))
+        partial.replace(self.path)
 
 
-def _peak_kb() -> int:
-    """Of this process alone: getrusage's peak starts at that of the process that started this one."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+def plain(costs: dict[str, dict[int, Cost]]) -> dict[str, dict[str, dict[str, object]]]:
+    """For JSON."""
+    return {step: {str(size): asdict(cost) for size, cost in found.items()} for step, found in costs.items()}
 
 
-def write_report(result: dict[str, Any], folder: Path) -> None:
-    """`preparation_cost.json` and `preparation_cost.md`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "preparation_cost.json").write_text(json.dumps(result, indent=2) + "\n")
-    rows = "".join(f"| {name.replace('_', ' ')} | {value} |\n" for name, value in result.items())
-    (folder / "preparation_cost.md").write_text(
-        "# Cost of validation and preparation\n\nSimulated phantoms, not patients. A load above the number of CPUs "
-        "means that the machine was not quiet:\nseconds then await one that is; memory does not depend on it.\n\n"
-        f"| what | found |\n|---|---|\n{rows}"
-    )
+def growth_mb(found: dict[int, Cost]) -> float | None:
+    """Of all processes together, per patient: the slope of a line through the sizes; None of one size."""
+    if len(found) < 2:
+        return None
+    return float(np.polyfit(list(found), [cost.together_mb for cost in found.values()], 1)[0])
+
+
+def report_of(costs: dict[str, dict[int, Cost]]) -> Report:
+    """The table: a row for each step and size."""
+    rows = [
+        (step, size, f"{cost.seconds:.1f}", f"{cost.seconds / size:.3f}", f"{cost.main_mb:.0f}",
+         f"{cost.largest_child_mb:.0f}", cost.processes, f"{cost.together_mb:.0f}", LIMIT_MB)
+        for step, found in costs.items()
+        for size, cost in sorted(found.items())
+    ]  # fmt: skip
+    notes = [_growth_words(step, found) for step, found in costs.items() if len(found) > 1]
+    growth = {step: growth_mb(found) for step, found in costs.items()}
+    return Report(
+        name="preparation_cost",
+        title="Cost of intake, validation and preparation",
+        words=(
+            f"Simulated phantoms, not patients: 256 x 256 pixels, crops of profile {PROFILE}, {WORKERS} workers. "
+            "Each step runs\nin a process of its own. Memory: peaks of resident memory in MB (10^6 bytes); together: "
+            "the largest sum over\nall processes at one moment, in which what they share counts in each."
+        ),
+        columns=(
+            "step", "patients", "seconds", "seconds a patient", "own process, MB", "largest worker, MB", "processes",
+            "together, MB", "limit, MB",
+        ),
+        rows=rows,
+        figures={"limit_mb": LIMIT_MB, "workers": WORKERS, "costs": plain(costs), "growth_mb_per_patient": growth},
+        notes=notes,
+    )  # fmt: skip
+
+
+def _growth_words(step: str, found: dict[int, Cost]) -> str:
+    growth, most = growth_mb(found), max(found)
+    assert growth is not None
+    said = f"{step}: memory grows by {1000 * growth:.0f} kB a patient (line through {len(found)} sizes)"
+    if growth <= 0:
+        return said + "."
+    reached = most + (LIMIT_MB - found[most].together_mb) / growth
+    return said + f"; at that, {LIMIT_MB} MB would be reached at {round(reached, -2):,.0f} patients."
+
+
+def _work(given: argparse.Namespace, scratch: Path) -> Report:
+    work = given.work or scratch
+    if given.again:
+        (work / "measured.json").unlink(missing_ok=True)
+    return report_of(measure(given.cohort, work, given.patients))
 
 
 def main() -> int:
     """Command line; 0, or an error's exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__)
     parser.add_argument("--cohort", type=Path, required=True, help="folder of `osteogate simulate`")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--patients", type=_count, help="prepare at most so many")
-    given = parser.parse_args()
-    try:
-        with tempfile.TemporaryDirectory() as work:
-            result = measure(given.cohort, Path(work), patients=given.patients)
-        write_report(result, given.out)
-    except OsteoGateError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return error.exit_code
-    except OSError as error:
-        print(f"error: {given.out}: not written {unwritten(error)}", file=sys.stderr)  # noqa: T201
-        return 2
-    print(f"{result['prepare_s_per_patient']} s a patient; {given.out / 'preparation_cost.md'}")  # noqa: T201
-    return 0
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"found {text!r}; accepted: a whole number from 1")
-    return int(text)
+    parser.add_argument("--work", type=Path, help="folder for what the steps write; default: a temporary one")
+    parser.add_argument(
+        "--patients", type=positive, nargs="+", default=SIZES, help="sizes beside that of the cohort"
+    )
+    parser.add_argument("--again", action="store_true", help="measure anew what --work holds")
+    return run(parser, _work)
 
 
 if __name__ == "__main__":
