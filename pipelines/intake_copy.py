@@ -30,6 +30,9 @@ class Copier(Protocol):
     def copy(self, wanted: WantedFile) -> bool:
         """Whether the file had to be copied; raises RefusedError for one that is not taken."""
 
+    def names(self, patient_id: str, series_instance_uid: str) -> tuple[str, str]:
+        """What patient and series are called in the cohort."""
+
 
 class AsTheyAre:
     """Byte for byte, patients included; only the names of files are hashed.
@@ -43,6 +46,10 @@ class AsTheyAre:
 
     def begin(self, wanted: Sequence[WantedFile]) -> None:
         """Nothing to note."""
+
+    def names(self, patient_id: str, series_instance_uid: str) -> tuple[str, str]:
+        """As in the source."""
+        return patient_id, series_instance_uid
 
     def copy(self, wanted: WantedFile) -> bool:
         if wanted.kind is Kind.DXA:
@@ -84,6 +91,12 @@ class WithoutPatients:
             if one.patient_id.strip():
                 self.record.add_patient(self.key.new_patient_id(one.patient_id), one.patient_id.strip())
             self.record.add_series(self._new(one, one.series))
+
+    def names(self, patient_id: str, series_instance_uid: str) -> tuple[str, str]:
+        """Their pseudonyms."""
+        known = not series_instance_uid or self.key.made(patient_id)
+        series = series_instance_uid if known else self.key.new_uid(series_instance_uid)
+        return self.key.new_patient_id(patient_id), series
 
     def copy(self, wanted: WantedFile) -> bool:
         if wanted.kind is Kind.DXA:
@@ -127,7 +140,7 @@ class WithoutPatients:
 
     def _new(self, wanted: WantedFile, uid: str) -> str:
         """The UID of the copy, as `deidentify` writes it; what stands for a missing one is made new alike."""
-        return uid if not uid or self.key.made(wanted.patient_id) else self.key.new_uid(uid)
+        return self.names(wanted.patient_id, uid)[1]
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import structlog
 
+from components.ingest_dicom.level_files import find_level_file
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import Pseudonymiser
+from components.ingest_dicom.scan import ScanResult, SeriesFiles
 from components.ingest_dicom.source import Source, StageProgress, open_source
 from models.alone_in import alone_in
 from models.errors import OsteoGateError
-from models.refusal import RefusedError
+from models.refusal import MEANINGS, Code, RefusedError
 from models.write_failure import unwritten
 from pipelines.cohort_identity import declare_deidentified, refuse_deidentified
 from pipelines.intake_copy import AsTheyAre, Copier, WithoutPatients
@@ -23,6 +25,7 @@ from pipelines.intake_plan import WantedFile, wanted_files
 from pipelines.intake_record import record_of
 
 RETRIEVED = "retrieved"  # of the home: what a DICOMweb server sent, as it sent it
+NEXT = "add a file to levels/ (docs/own-cohort.md, 3), take in a SEG or RTSTRUCT, or turn on segment.engine"
 log = structlog.get_logger()
 
 
@@ -42,6 +45,8 @@ class TakenIn:
         Whether the copies name nobody.
     left
         Code to number of files that were not copied.
+    without_levels
+        Of these, how many came without a level object and have no file in the cohort's levels/ either.
     """
 
     files: int
@@ -50,6 +55,7 @@ class TakenIn:
     copied: int = 0
     already_there: int = 0
     left: Counter[str] = field(default_factory=Counter)
+    without_levels: int = 0
 
     def as_dict(self) -> dict[str, object]:
         """For a program."""
@@ -60,6 +66,7 @@ class TakenIn:
             "copied": self.copied,
             "already_there": self.already_there,
             "left": dict(sorted(self.left.items())),
+            "without_levels": self.without_levels,
         }
 
     def lines(self) -> Iterator[str]:
@@ -70,6 +77,12 @@ class TakenIn:
         yield f"left: {self.left.total()}"
         for code, count in sorted(self.left.items()):
             yield f"  {code}: {count}"
+        if self.without_levels:
+            meaning = MEANINGS[Code.LEVELS_MISSING]
+            yield (
+                f"{self.without_levels} of {self.series} series came without levels and will be "
+                f"{Code.LEVELS_MISSING}: {meaning.meaning}; {NEXT}"
+            )
 
 
 def take_in(
@@ -126,15 +139,19 @@ def take_in(
         taken = TakenIn(found.file_count, deidentified=params.deidentify)
         taken.left.update(other.code.value for other in left)
         try:
-            _copy_all(wanted, copier, taken, progress)
+            series = _copy_all(wanted, copier, taken, progress)
         except OSError as error:
             raise TakeInError(f"{cohort}: a copy is not written {unwritten(error)}") from error
+        came = [one for one in found.series if one.identity in series]
+        taken.series = len(came)
+        taken.without_levels = sum(not _has_levels(one, found, cohort, copier) for one in came)
     shutil.rmtree(keep, ignore_errors=True)
     log.info("taken in", **{key: value for key, value in taken.as_dict().items() if key != "left"})
     return taken
 
 
-def _copy_all(wanted: list[WantedFile], copier: Copier, taken: TakenIn, progress: StageProgress) -> None:
+def _copy_all(wanted: list[WantedFile], copier: Copier, taken: TakenIn, progress: StageProgress) -> set[str]:
+    """The series of which an image was copied or was there already."""
     copier.begin(wanted)
     series = set()
     for done, one in enumerate(wanted, start=1):
@@ -148,7 +165,12 @@ def _copy_all(wanted: list[WantedFile], copier: Copier, taken: TakenIn, progress
         except RefusedError as error:
             taken.left[error.codes[0].value] += 1
         progress("copy", done, len(wanted))
-    taken.series = len(series)
+    return series
+
+
+def _has_levels(series: SeriesFiles, found: ScanResult, cohort: Path, copier: Copier) -> bool:
+    names = copier.names(series.files[0].patient_id, series.series_instance_uid)
+    return bool(found.level_objects(series)) or find_level_file(cohort, *names) is not None
 
 
 def _asked(source: Source, cohort: Path, pseudonymiser: Pseudonymiser) -> str:

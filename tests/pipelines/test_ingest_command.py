@@ -7,9 +7,9 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.uid import RTStructureSetStorage
 
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
@@ -18,6 +18,7 @@ from components.ingest_dicom.source import Source
 from pipelines.own_cohort import write_template
 from pipelines.take_in import TakeInError, TakenIn, take_in
 from tests.command_line import one_line, osteogate
+from tests.components.prepare_vertebrae.level_objects import write_rtstruct
 from tests.dicom_factory import make_segmentation, make_series, series_uid
 
 HASH = Pseudonymiser(SIMULATED_KEY)
@@ -74,12 +75,31 @@ def test_images_and_level_objects_come_in_under_hashed_names(
     assert [other.referenced_series for other in found.segmentations] == [(series_uid(1),)]
 
 
-def test_a_structure_set_comes_in_as_a_segmentation_does(study: Path, cohort: Path, tmp_path: Path) -> None:
-    dataset = dcmread(study / "seg.dcm")
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = RTStructureSetStorage
-    dataset.save_as(study / "seg.dcm")
-    assert _counts(_take(study, cohort, tmp_path)) == (5, 0, {"NOT_DICOM": 1})
-    assert [other.kind for other in scan_folder(cohort / "series").segmentations] == ["structure set"]
+def test_a_structure_set_comes_in_too(study: Path, cohort: Path, tmp_path: Path) -> None:
+    (study / "seg.dcm").unlink()
+    write_rtstruct(
+        study / "rs.dcm", {"L1": [("POINT", np.zeros((1, 3)))]}, frame_uid="1.2", series_uid=series_uid(1)
+    )
+    taken = _take(study, cohort, tmp_path)
+    assert _counts(taken) == (5, 0, {"NOT_DICOM": 1})
+    assert taken.without_levels == 0
+    (found,) = scan_folder(cohort / "series").segmentations
+    assert (found.kind, found.referenced_series) == ("structure set", (series_uid(1),))
+
+
+def test_series_without_levels_are_counted_and_the_next_step_is_said(
+    study: Path, cohort: Path, tmp_path: Path
+) -> None:
+    (study / "seg.dcm").unlink()
+    make_series(study / "second", series=2, slices=4, patient_id="DOE-2")
+    taken = _take(study, cohort, tmp_path)
+    assert (taken.series, taken.without_levels) == (2, 2)
+    (said,) = [line for line in taken.lines() if "LEVELS_MISSING" in line]
+    assert said.startswith("2 of 2 series")
+    assert "levels/" in said
+    assert "segment.engine" in said
+    (cohort / "levels" / "DOE-2.csv").write_text("level,x_mm,y_mm,z_mm\n")
+    assert _take(study, cohort, tmp_path).without_levels == 1
 
 
 def test_the_same_again_from_another_kind_of_source_is_there_already(
@@ -150,6 +170,7 @@ def test_the_command_makes_the_cohort_and_says_what_became_of_each_file(study: P
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
         "files": 6, "series": 1, "deidentified": True, "copied": 5, "already_there": 0, "left": {"NOT_DICOM": 1},
+        "without_levels": 0,
     }  # fmt: skip
     assert (tmp_path / "new" / "dxa.csv").is_file()
     assert "DOE" not in done.stdout + done.stderr
