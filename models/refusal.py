@@ -339,7 +339,8 @@ MEANINGS: dict[Code, Meaning] = {
     Code.LEVELS_MISSING: Meaning(
         Basis.LEVELS,
         "where L1-L4 are is not given",
-        "give --levels: a DICOM SEG or RTSTRUCT, a label map or a table of centres; or turn on segment.engine",
+        "give a DICOM SEG or RTSTRUCT, a label map or a table of centres (predict: --levels; a cohort: its levels/ "
+        "folder), or turn on segment.engine",
     ),
     Code.LEVELS_UNREADABLE: Meaning(
         Basis.LEVELS,

@@ -25,7 +25,6 @@ from pipelines.intake_plan import WantedFile, wanted_files
 from pipelines.intake_record import record_of
 
 RETRIEVED = "retrieved"  # of the home: what a DICOMweb server sent, as it sent it
-NEXT = "add a file to levels/ (docs/own-cohort.md, 3), take in a SEG or RTSTRUCT, or turn on segment.engine"
 log = structlog.get_logger()
 
 
@@ -78,10 +77,9 @@ class TakenIn:
         for code, count in sorted(self.left.items()):
             yield f"  {code}: {count}"
         if self.without_levels:
-            meaning = MEANINGS[Code.LEVELS_MISSING]
             yield (
                 f"{self.without_levels} of {self.series} series came without levels and will be "
-                f"{Code.LEVELS_MISSING}: {meaning.meaning}; {NEXT}"
+                f"{Code.LEVELS_MISSING}: {MEANINGS[Code.LEVELS_MISSING].action}"
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -58,6 +59,7 @@ from components.validate_dicom.tables import (
 )
 from components.validate_dicom.validation import Finding, TableFindings, Validation
 from models.errors import InputError, OsteoGateError
+from models.refusal import MEANINGS, Code
 from models.replace_folder import replace_folder
 from models.write_failure import unwritten
 
@@ -188,8 +190,8 @@ def run(
     log.info("validated", **books.counts)
     if accepted.empty:
         raise NothingAcceptedError(
-            f"{dxa_csv.parent}: none of {books.counts['series_read']} series was accepted; "
-            f"{out / 'summary.html'} names each with its code"
+            f"{dxa_csv.parent}: none of {books.counts['series_read']} series was accepted"
+            f"{_most_often(judged.quarantine)}; {out / 'summary.html'} names each with its code"
         )
     if judged.mix.differs and params.batch.vendor_mix.action == "refuse":
         raise VendorMixError(
@@ -311,3 +313,12 @@ def _write(
         raise ValidationWriteError(f"{out}: result not written {unwritten(error)}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _most_often(quarantine: list[QuarantineRow]) -> str:
+    """The commonest code of a series and the next step, for the one line that ends the command."""
+    codes = Counter(Code(row.code) for row in quarantine if row.table == "series")
+    if not codes:
+        return ""
+    ((code, count),) = codes.most_common(1)
+    return f", most often {code} ({count}): {MEANINGS[code].action}"

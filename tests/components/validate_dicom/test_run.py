@@ -213,6 +213,7 @@ def test_when_nothing_is_accepted_the_pages_say_why(
     with pytest.raises(NothingAcceptedError, match="none of 1 series was accepted") as caught:
         validate(make_intake([{"kvp": 200.0}]), make_dxa([{}]), out, params)
     assert caught.value.exit_code == 3
+    assert "most often KVP_OUT_OF_RANGE (1): " in str(caught.value)
     assert "KVP_OUT_OF_RANGE" in (out / "summary.html").read_text(encoding="utf-8")
     assert read_accepted(out).empty
 
