@@ -24,6 +24,7 @@ NOT_EVALUABLE = "empty, level flagged invalid"
 GOOD, WRONG = "good", "not accepted"
 
 DEVICE_NAMES = {"hologic": "Hologic", "lunar": "GE Lunar"}
+_OTHER_SIGNS = ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"))
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -47,6 +48,10 @@ def read_dxa_table(path: Path, pseudonymiser: Pseudonymiser) -> pd.DataFrame:
     """
     lines = _read_lines(path)
     header = lines[0][1] if lines else []
+    if len(header) == 1 and (sign := next((name for mark, name in _OTHER_SIGNS if mark in header[0]), "")):
+        raise DxaTableError(
+            f"{path}: values are separated by {sign}; accepted: commas between values, a point before decimals"
+        )
     lacking = [column for column in DXA_COLUMNS if column not in header]
     extra = [str(place + 1) for place, column in enumerate(header) if column not in DXA_COLUMNS]
     doubled = sorted({column for column in header if header.count(column) > 1 and column in DXA_COLUMNS})

@@ -77,6 +77,14 @@ def test_missing_and_foreign_columns_are_named_by_name_and_by_place(tmp_path: Pa
     assert "MUELLER" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_a_table_of_another_country_is_told_what_is_accepted(sign: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "dxa.csv"
+    path.write_text(f"{sign.join(DXA_COLUMNS)}\n{sign.join('0,9' for _ in DXA_COLUMNS)}\n", encoding="utf-8")
+    with pytest.raises(DxaTableError, match=f"separated by {name}; accepted: commas"):
+        read_dxa_table(path, PSEUDONYMISER)
+
+
 def test_a_ragged_row_is_named(tmp_path: Path) -> None:
     path = tmp_path / "dxa.csv"
     path.write_text(",".join(DXA_COLUMNS) + "\nID1,2024-01-01\n", encoding="utf-8")
