@@ -23,7 +23,8 @@ from components.validate_dicom.batch_rules import FIRST_BATCH, NO_RECORD, batch_
 from components.validate_dicom.dxa_rules import dxa_batch_rules, dxa_rules
 from components.validate_dicom.dxa_table import read_dxa_table
 from components.validate_dicom.params import ValidateParams
-from components.validate_dicom.run import ValidationSummary, VendorMixError, run
+from components.validate_dicom.result_folder import ValidationSummary
+from components.validate_dicom.run import VendorMixError, run
 from components.validate_dicom.tables import read_quarantine
 from components.validate_dicom.validation import Validation
 from components.validate_dicom.vendor_mix import compare_mix

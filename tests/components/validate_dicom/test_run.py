@@ -16,7 +16,8 @@ from components.ingest_dicom.series_table import OtherRow
 from components.validate_dicom.accounting import CountsDoNotAddUpError
 from components.validate_dicom.dxa_table import DxaTableError
 from components.validate_dicom.params import ValidateParams
-from components.validate_dicom.run import NothingAcceptedError, ValidationSummary, run
+from components.validate_dicom.result_folder import ValidationSummary
+from components.validate_dicom.run import NothingAcceptedError, run
 from components.validate_dicom.tables import (
     ValidationTableError,
     read_accepted,
