@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ _GROUPS = (
         "The series or exam is sound, its partner is not.",
     ),
 )
+
+
+# "dxa 7: DXA_UNUSUAL: ...": a warning about one row
+_ABOUT_A_ROW = re.compile(r"(\w+) \S+: ([A-Z][A-Z0-9_]+): ")
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,20 @@ class PageFacts:
 
 
 def render_summary(facts: PageFacts, quarantine: list[QuarantineRow]) -> str:
-    """The page as self-contained HTML."""
+    """The page as self-contained HTML: one page however large the batch, what is about single rows folded away."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string((_HERE / "summary.html.j2").read_text(encoding="utf-8"))
+    of_rows: dict[str, list[str]] = {}
+    for line in facts.warnings:
+        if about := _ABOUT_A_ROW.match(line):
+            of_rows.setdefault(f"{about[1]}: {MEANINGS[Code(about[2])].meaning} ({about[2]})", []).append(
+                line
+            )
+    of_batch = [line for line in facts.warnings if not _ABOUT_A_ROW.match(line)]
     codes = [{"code": code, "count": count, **_meaning(Code(code))} for code, count in facts.codes.items()]
     return template.render(
-        **{**vars(facts), "codes": codes, "not_looked_for": NOT_LOOKED_FOR},
+        **{**vars(facts), "codes": codes, "warnings": of_batch, "not_looked_for": NOT_LOOKED_FOR},
+        row_warnings=of_rows,
         stylesheet=(_HERE / "pages.css").read_text(encoding="utf-8"),
         groups=[group for group in (_group(quarantine, *one) for one in _GROUPS) if group["entries"]],
     )
