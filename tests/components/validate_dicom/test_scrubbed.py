@@ -23,6 +23,18 @@ from tests.components.validate_dicom.sound_intake import KEY
 
 SLICES = 16
 DESCRIPTIONS = ("StudyDescription", "SeriesDescription", "ProtocolName")
+TEXTS = ("Description", "Comments", "StationName", "InstitutionName")
+
+# not what an object is, only which one
+KEPT_UIDS = ("SOPClassUID", "ReferencedSOPClassUID")
+
+
+def item(**values: Any) -> Dataset:
+    dataset = Dataset()
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
 
 PATIENTS: dict[str, dict[str, Any]] = {
     "sound": {},
@@ -30,6 +42,15 @@ PATIENTS: dict[str, dict[str, Any]] = {
     "words": {"SeriesDescription": "ABDOMEN WITH CONTRAST"},
     "vnc": {"ImageType": ["DERIVED", "PRIMARY", "AXIAL", "VNC"]},
     "vnc words": {"SeriesDescription": "Abdomen VNC 2.0"},
+    "tin": {"FilterMaterial": "TIN"},
+    "tin words": {"ProtocolName": "LWS Sn150"},
+    "agent by code": {"ContrastBolusAgentSequence": [item(CodeMeaning="Iohexol")]},
+    "counted photons": {
+        "MultienergyCTAcquisitionSequence": [
+            item(MultienergyCTXRayDetectorSequence=[item(MultienergyDetectorType="PHOTON_COUNTING")])
+        ]
+    },
+    "phantom": {"QualityControlSubject": "YES"},
     "kvp": {"KVP": 150},
     "vendor": {"Manufacturer": "ACME"},
     "modality": {"Modality": "MR"},
@@ -57,6 +78,11 @@ def write_series(folder: Path, patient_id: str, changes: dict[str, Any]) -> None
             ["ORIGINAL", "PRIMARY", "AXIAL"],
         )
         image.StudyDescription = image.SeriesDescription = image.ProtocolName = "Abdomen"
+        image.ImageComments = image.StationName = image.PerformedProcedureStepDescription = "Abdomen"
+        image.RequestAttributesSequence = [item(RequestedProcedureDescription="Abdomen with contrast")]
+        image.SourceImageSequence = [
+            item(ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=study)
+        ]
         image.StudyDate = image.AcquisitionDate = "20240510"
         image.KVP, image.SliceThickness, image.SpacingBetweenSlices = 120, 5.0, 5.0
         image.PatientPosition, image.PixelSpacing = "HFS", [0.9, 0.9]
@@ -73,15 +99,19 @@ def write_series(folder: Path, patient_id: str, changes: dict[str, Any]) -> None
 
 
 def scrub(source: Path, target: Path) -> None:
-    """Rewrite every file: descriptions away, every UID of an instance, series, study or frame a new one."""
+    """Rewrite every file: descriptions, comments and names away, every UID a new one, at every level of nesting."""
     renamed: dict[str, str] = defaultdict(generate_uid)
     target.mkdir()
     for number, path in enumerate(sorted(source.rglob("*.dcm"))):
         image = pydicom.dcmread(path)
-        for keyword in DESCRIPTIONS:
-            delattr(image, keyword)
-        for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"):
-            setattr(image, keyword, renamed[str(image[keyword].value)])
+        assert all(keyword in image for keyword in DESCRIPTIONS)
+        for element in list(image.iterall()):
+            if element.VR == "UI" and element.keyword not in KEPT_UIDS:
+                element.value = renamed[str(element.value)]
+        for part in (image, *(inner for one in image.iterall() if one.VR == "SQ" for inner in one.value)):
+            for element in list(part):
+                if element.keyword in DESCRIPTIONS or element.keyword.endswith(TEXTS):
+                    del part[element.tag]
         image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
         image.save_as(target / f"{number:05d}", enforce_file_format=True)
 
@@ -114,6 +144,7 @@ def test_verdicts_survive_scrubbing_but_for_those_that_rest_on_words(
     assert {code for codes in gone.values() for code in codes} == {
         Code.CONTRAST_BY_WORDS,
         Code.VIRTUAL_NON_CONTRAST,
+        Code.TIN_FILTERED,
     }
     for patient, codes in gone.items():
         for code in codes:
@@ -122,5 +153,5 @@ def test_verdicts_survive_scrubbing_but_for_those_that_rest_on_words(
     kept = {code for codes in scrubbed.values() for code in codes}
     assert {
         Code.CONTRAST_BY_TAG, Code.VIRTUAL_NON_CONTRAST, Code.KVP_OUT_OF_RANGE, Code.VENDOR_UNVALIDATED,
-        Code.MODALITY_CONFLICT, Code.SPACING_WRONG,
+        Code.MODALITY_CONFLICT, Code.SPACING_WRONG, Code.TIN_FILTERED, Code.PHOTON_COUNTING, Code.PHANTOM,
     } <= kept  # fmt: skip
