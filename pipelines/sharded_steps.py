@@ -33,7 +33,7 @@ def ingest_in_shards(shards: int, params: PipelineParams, on_cluster: OnCluster)
                 spec=spec,
                 shard=shard,
             ).set_display_name("Ingest a shard")
-            _retried(part, params)
+            _as_a_pod(part, params)
             on_cluster(part, volume_claim)
         whole = merge_intake(
             data_version=data_version, site=site, spec=spec, shards=dsl.Collected(part.outputs["intake"])
@@ -69,7 +69,7 @@ def prepare_in_shards(shards: int, params: PipelineParams, on_cluster: OnCluster
                 validated=validated,
                 segmented=segmented,
             ).set_display_name("Prepare a shard")
-            _retried(part, params)
+            _as_a_pod(part, params)
             on_cluster(part, volume_claim)
         whole = merge_crops(spec=spec, shards=dsl.Collected(part.outputs["store"])).set_display_name(
             "Merge crops"
@@ -85,7 +85,9 @@ def _names(shards: int) -> list[str]:
     return [str(Shard(number, shards)) for number in range(shards)]
 
 
-def _retried(task: dsl.PipelineTask, params: PipelineParams) -> None:
+def _as_a_pod(task: dsl.PipelineTask, params: PipelineParams) -> None:
+    """Retries and limits, as a cluster reads them."""
+    task.set_cpu_limit(str(params.shard_cpus)).set_memory_limit(f"{params.shard_memory_gb * 1000:.0f}M")
     if params.shard_retries:
         task.set_retry(
             num_retries=params.shard_retries,

@@ -18,6 +18,7 @@ from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.scan import Progress, SeriesFiles
 from components.ingest_dicom.series import CtSeries, describe_series
 from components.ingest_dicom.statistics import HuStatistics
+from models.available_cpus import available_cpus
 from models.end_with_parent import end_with_parent
 from models.refusal import Code
 
@@ -40,7 +41,7 @@ def inspect_all(
     again each in a process of its own, and the one that crashes again is PIXELS_UNREADABLE.
     """
     jobs = [(item, pseudonymiser, params, levels) for item, levels in zip(series, has_levels, strict=True)]
-    workers = min(params.workers or os.cpu_count() or 1, len(jobs))
+    workers = min(params.workers or available_cpus(), len(jobs))
     rows: dict[int, CtSeries] = {}
 
     def done(index: int, row: CtSeries) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from components.ingest_dicom.headers import Header, OtherFile
 from components.ingest_dicom.read_header import read_header
 from components.ingest_dicom.shared_values import SharedValues
+from models.available_cpus import available_cpus
 
 # below this many files (0.2 s) a helper has hardly started when all is read
 HELPERS_FROM = 2000
@@ -46,7 +47,7 @@ def read_headers(
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
     done: dict[int, _Read] = {}
     pending = deque(range(len(chunks)))
-    count = (workers or os.cpu_count() or 1) - 1 if len(paths) >= HELPERS_FROM else 0
+    count = (workers or available_cpus()) - 1 if len(paths) >= HELPERS_FROM else 0
     if any(len(os.fsencode(path)) > PATH_BYTES_MAX for path in paths):
         count = 0
     helpers = [_Helper.start() for _ in range(count)]

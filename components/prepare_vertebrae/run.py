@@ -33,6 +33,7 @@ from components.prepare_vertebrae.prepared_counts import (
 from components.prepare_vertebrae.reports import report_series
 from components.prepare_vertebrae.series_crops import SeriesCrops, lateral_offsets_mm, prepare_series
 from components.prepare_vertebrae.split import absent_vendors, assign_splits, refuse_absent_vendors
+from models.available_cpus import available_cpus
 from models.crop_store import CropStoreWriter
 from models.end_with_parent import end_with_parent
 from models.errors import InputError
@@ -142,7 +143,7 @@ def _prepared(
 ) -> Iterator[SeriesCrops]:
     """Results in the order of `series`."""
     jobs = zip(series, splits, strict=True)
-    processes = min(workers or len(os.sched_getaffinity(0)), max(1, len(series)))
+    processes = min(workers or available_cpus(), max(1, len(series)))
     if processes == 1:
         yield from (prepare_series(*job, params=params) for job in jobs)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -12,6 +11,7 @@ from components.prepare_vertebrae.stream_plan import StreamPlan
 from components.prepare_vertebrae.stream_pool import in_processes
 from components.prepare_vertebrae.stream_shards import Shard, make_shard
 from components.simulate_cohort.patient_folder import PatientTask
+from models.available_cpus import available_cpus
 from models.errors import InputError
 
 PATIENTS_PER_SHARD = 4
@@ -54,7 +54,7 @@ def filled_places(
     while waiting:
         shards = _shards(waiting, work / "shards" / f"{rounds:02d}")
         refused: dict[int, list[LeftOut]] = {}
-        processes = min(workers or len(os.sched_getaffinity(0)), len(shards))
+        processes = min(workers or available_cpus(), len(shards))
         for outcome in in_processes(partial(make_shard, params=plan.params), shards, processes):
             done += outcome.patients
             for index, patient, vendor, left_out in outcome.refused if plan.replace_refused else ():

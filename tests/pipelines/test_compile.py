@@ -125,6 +125,8 @@ def test_ingest_and_prepare_are_spread_over_shards_each_retried_and_reused_alone
     policy = inner[shard]["retryPolicy"]
     assert (policy["maxRetryCount"], policy["backoffDuration"]) == (2, "30s")
     assert inner[shard]["cachingOptions"] == {"enableCache": True}
+    resources = documents[0]["deploymentSpec"]["executors"][f"exec-{shard}"]["container"]["resources"]
+    assert (resources["resourceCpuLimit"], resources["resourceMemoryLimit"]) == ("2", "4000M")
     given = inner[shard]["inputs"]["parameters"]["shard"]["componentInputParameter"]
     assert given == loop["parameterIterator"]["itemInput"]
     collected = dag[merge]["inputs"]["artifacts"]["shards"]["taskOutputArtifact"]

@@ -79,7 +79,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         "triton_url": "", "prediction_log_url": "", "evidently_workspace": "", "site_key": "",
     }  # fmt: skip
     plan = {
-        "division": {"shards": OF, "shards_here": 1, "shard_retries": RETRIES, "shard_retry_wait_s": 1},
+        "division": {
+            "shards": OF,
+            "shards_here": 1,
+            "shard_retries": RETRIES,
+            "shard_retry_wait_s": 1,
+            "shard_cpus": 2,
+            "shard_memory_gb": 4,
+        },
         "pipeline_root": str(home / "kfp"),
         "arguments": {**specs, "root": str(ROOT), "site": json.dumps(places), "data_folder": str(data)},
     }
