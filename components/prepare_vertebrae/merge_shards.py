@@ -84,7 +84,7 @@ def merge_shards(parts: Sequence[Path], out: Path, params: PrepareParams) -> Pre
         for place, row in rows:
             store = stores[place]
             facts = store.index.iloc[row]
-            writer.add(np.asarray(store.hu[row]), {name: facts[name] for name in INDEX_COLUMNS})
+            writer.add(_crop(store, row), {name: facts[name] for name in INDEX_COLUMNS})
         absent = absent_vendors(pairs.itertuples(index=False, name=None), params.split.used)
         refuse_absent_vendors(absent, params.split)  # inside: an earlier store stays
     warnings = tuple(
@@ -148,6 +148,16 @@ def _refuse_misfits(stores: list[CropStore], counts: Counter[str], params: Prepa
     held = sum(store.header.count for store in stores)
     if held != counts["crops"]:
         raise ShardsDoNotFitError(f"shards count {counts['crops']} crops and hold {held}; prepare them again")
+
+
+def _crop(store: CropStore, row: int) -> NDArray[np.int16]:
+    """(C, H, W) int16 HU, read from the file: pages of a mapped one would stay, and count as this process's."""
+    one = store.hu[row]
+    size = one.size * one.itemsize
+    assert isinstance(store.hu, np.memmap)  # open_crop_store maps the file
+    with Path(str(store.hu.filename)).open("rb") as file:
+        file.seek(store.hu.offset + row * size)
+        return np.frombuffer(file.read(size), dtype=store.hu.dtype).reshape(one.shape)
 
 
 def _rows_in_order(stores: list[CropStore]) -> list[tuple[int, int]]:
