@@ -191,7 +191,7 @@ class CropStoreWriter:
             header = {"descr": "<i2", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(target, header)
             with raw.open("rb") as source:
-                shutil.copyfileobj(source, target, 1 << 22)
+                shutil.copyfileobj(source, target, 1 << 18)
         raw.unlink()
         index = pd.DataFrame(self.rows, columns=list(INDEX_COLUMNS)).astype(INDEX_COLUMNS)
         index.to_parquet(self.partial / "index.parquet", index=False)

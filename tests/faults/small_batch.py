@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,17 @@ class Batch:
     def prepare(self, **more: Any) -> None:
         prepare.run(
             data=self.data, intake=self.out / "places", accepted=self.out / "report" / "accepted.parquet",
-            out=self.out / "prepared", key=KEY, data_kind="site", data_version="v1", only_split="test",
+            out=more.pop("out", self.out / "prepared"), key=KEY, data_kind="site", data_version="v1",
+            only_split="test",
             params=load_section(ROOT / "params.yaml", "prepare", PrepareParams),
             workers=more.pop("workers", 1), **more,
         )  # fmt: skip
 
 
-def make_batch(data: Path) -> None:
+def make_batch(data: Path, patients: Sequence[str] = PATIENTS, **ct: Any) -> None:
     """Write the cohort folder: a text file among the images, too."""
-    for number, patient in enumerate(PATIENTS, start=1):
-        make_series(data / "series" / patient, **CT, series=number, study=number, patient_id=patient)
+    for number, patient in enumerate(patients, start=1):
+        make_series(data / "series" / patient, **(CT | ct), series=number, study=number, patient_id=patient)
         levels = [f"{level},0,0,{z}" for level, z in LEVELS_Z_MM.items()]
         (data / "levels").mkdir(exist_ok=True)
         (data / "levels" / f"{patient}.csv").write_text("\n".join(["level,x_mm,y_mm,z_mm", *levels]) + "\n")
@@ -65,7 +67,7 @@ def make_batch(data: Path) -> None:
     with (data / "dxa.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, DXA_COLUMNS)
         writer.writeheader()
-        writer.writerows({**dict.fromkeys(DXA_COLUMNS, ""), **EXAM, "patient_id": name} for name in PATIENTS)
+        writer.writerows({**dict.fromkeys(DXA_COLUMNS, ""), **EXAM, "patient_id": name} for name in patients)
 
 
 def facts(out: Path) -> dict[str, object]:
