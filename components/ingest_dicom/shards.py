@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from components.ingest_dicom.pseudonym import Pseudonymiser
-from components.ingest_dicom.scan import ScanResult
 from models.errors import ParameterError
+
+if TYPE_CHECKING:  # names only: what defines the pipeline should not load pydicom
+    from components.ingest_dicom.pseudonym import Pseudonymiser
+    from components.ingest_dicom.scan import ScanResult
 
 SHARD_MARK = ".shard-"  # in the name of a part's intake folder, after that of the whole
 
@@ -74,4 +77,4 @@ class Shard:
                 or pseudonymiser.uid(other.path.relative_to(root).as_posix())
             )
         ]
-        return ScanResult(series, others)
+        return replace(scan, series=series, others=others)
