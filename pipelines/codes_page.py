@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.refusal import MEANINGS, Basis, Code
+from models.refusal import MEANINGS, NOT_LOOKED_FOR, Basis, Code
 
 HEADINGS: Final[dict[Basis, str]] = {
     Basis.FILE: "Files",
@@ -44,6 +44,8 @@ def codes_markdown() -> str:
         if table:
             heading = HEADINGS.get(basis, basis.value.capitalize())
             sections.append(f"## {heading}\n\n| code | meaning | what to do |\n|---|---|---|\n{table}")
+    unseen = "".join(f"- {name}: {why}.\n" for name, why in NOT_LOOKED_FOR.items())
+    sections.append(f"## Not looked for\n\nNo code says that these are absent:\n\n{unseen}")
     return "\n".join(sections)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.refusal import MEANINGS, Code
+from models.refusal import MEANINGS, NOT_LOOKED_FOR, Code
 from pipelines.codes_page import HEADINGS, codes_markdown
 from tests.command_line import ROOT, one_line, osteogate
 
@@ -38,6 +38,13 @@ def test_every_code_stands_once_on_the_page_under_what_it_rests_on() -> None:
             MEANINGS[code].meaning,
             MEANINGS[code].action,
         )
+
+
+def test_the_page_says_what_no_code_stands_for() -> None:
+    last = PAGE.read_text(encoding="utf-8").split("## ")[-1]
+    assert last.startswith("Not looked for")
+    assert all(f"- {name}: {why}." in last for name, why in NOT_LOOKED_FOR.items())
+    assert "focal bone lesion" in last
 
 
 def test_the_command_explains_one_code_as_json(tmp_path: Path) -> None:
