@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from components.ingest_dicom.series import CtSeries
 from models.errors import InputError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 VERSION_KEY, TABLE_KEY = b"osteogate.schema_version", b"osteogate.table"
 ARROW_TYPES = {"str": pa.string(), "float": pa.float64(), "int": pa.int64(), "bool": pa.bool_()}
 
