@@ -18,7 +18,12 @@ from components.prepare_vertebrae.body_centre import vertebral_body
 from components.prepare_vertebrae.level_file import read_levels
 from components.prepare_vertebrae.levels import VertebraLevel
 from components.prepare_vertebrae.params import PrepareParams
-from components.prepare_vertebrae.unmeasurable import level_evidence, refused_levels, refused_spine
+from components.prepare_vertebrae.unmeasurable import (
+    level_evidence,
+    refused_levels,
+    refused_spine,
+    unread_heights,
+)
 from components.validate_dicom.params import ValidateParams
 from models.params import load_section
 
@@ -46,6 +51,7 @@ def _nothing_called(
     assert refused_levels(evidence, rules) == {}
     assert refused_spine(levels, rules) == []
     assert all(shown.metal_mm3 == shown.cement_mm3 == 0 for shown in evidence.values())
+    assert unread_heights(evidence, evidence) == []  # real endplates fall by 40 HU and more
     return {name: shown.height_loss for name, shown in evidence.items()}
 
 

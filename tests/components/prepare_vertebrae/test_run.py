@@ -15,10 +15,13 @@ from PIL import Image
 import models.crop_store
 from components.ingest_dicom.locations import Locations, SeriesLocation, read_locations, write_locations
 from components.ingest_dicom.volume import Volume
+from components.prepare_vertebrae.accepted_table import read_accepted
 from components.prepare_vertebrae.image_statistics import STATISTICS
+from components.prepare_vertebrae.level_file import read_levels
 from components.prepare_vertebrae.params import PrepareParams
 from components.prepare_vertebrae.prepared_counts import PrepareSummary
 from components.prepare_vertebrae.run import NothingPreparedError, run
+from components.prepare_vertebrae.series_crops import prepare_volume
 from components.prepare_vertebrae.split import SplitError, assign_split
 from components.validate_dicom.tables import write_table
 from models.crop_store import INDEX_COLUMNS, CropStoreWriteError, open_crop_store
@@ -152,6 +155,24 @@ def test_pages_of_an_earlier_larger_batch_do_not_stay(
     (tmp_path / "out" / "contact_sheet_002.png").write_bytes(b"of another batch")
     cohort.run(tmp_path / "out", params)
     assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["contact_sheet.png"]
+
+
+def test_levels_whose_endplates_are_not_seen_are_used_and_flagged(
+    cohort: Cohort, prepared: tuple[Path, PrepareSummary], spine: Volume, params: PrepareParams
+) -> None:
+    assert prepared[1].flags == {}  # the drawn spine has discs
+    of_all = read_accepted(cohort.accepted, cohort.intake, cohort.data)
+    (accepted,) = (one for one in of_all if one.series == "s0")
+    levels = read_levels(cohort.data / "levels" / "good.csv", params.levels)
+    noise = np.random.default_rng(2).normal(140.0, 20.0, spine.hu.shape)
+    block = Volume(noise.astype(np.int16), spine.affine)
+    result = prepare_volume(block, levels, accepted, "test", params)
+    assert result.left_out == []
+    assert [row["level"] for row in result.rows] == ["L1", "L2", "L3", "L4"]
+    assert [flag.line() for flag in result.flags] == [
+        "HEIGHTS_NOT_READ: no fracture was looked for in L1, L2, L3, L4; "
+        "none, the level is used; a reader must look whether it is fractured"
+    ]
 
 
 def test_the_number_of_processes_changes_nothing(

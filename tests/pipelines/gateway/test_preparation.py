@@ -76,6 +76,21 @@ def test_an_unvalidated_vendor_is_no_refusal(site: Site, prepare: Prepare, tmp_p
     ]  # fmt: skip
 
 
+def test_a_level_whose_endplates_are_not_seen_is_answered_outside_validated_input(
+    site: Site, prepare: Prepare, tmp_path: Path
+) -> None:
+    hu = torso()
+    column = np.broadcast_to((hu > 110).any(axis=0), hu.shape)  # bone from end to end, no discs
+    hu[column] = np.random.default_rng(1).normal(150, 8, int(column.sum())).astype(np.int16)
+    write_ct(tmp_path / "ct", hu)
+    study = prepare(tmp_path / "ct", site.levels)
+    assert study.refusals == ()
+    assert len(study.crops) == 4
+    (outside,) = study.study.outside
+    assert outside.code is Code.HEIGHTS_NOT_READ
+    assert outside.found == "no fracture was looked for in L1, L2, L3, L4"
+
+
 def test_the_acceptable_series_of_a_mixed_study_is_chosen_and_said_why(
     site: Site, prepare: Prepare, tmp_path: Path
 ) -> None:
