@@ -94,13 +94,13 @@ def _parse(head: bytes) -> tuple[dict[str, str], dict[str, str], int]:
     if head[128:132] != b"DICM":
         raise _NotOrdinaryError
     meta: dict[str, str] = {}
-    start = _explicit(head, 132, META, meta, until=0x00030000)
+    start = _explicit(head, 132, META, meta, after=0x0001FFFF, until=0x00030000)
     syntax = meta.get("TransferSyntaxUID", "").rstrip("\0 ")
     elements: dict[str, str] = {}
     if syntax == IMPLICIT_VR_LITTLE_ENDIAN:
         end = _implicit(head, start, elements)
     elif syntax in SYNTAXES or syntax.startswith(SYNTAX_FAMILY):
-        end = _explicit(head, start, WANTED, elements, until=PIXEL_DATA)
+        end = _explicit(head, start, WANTED, elements, after=0x0002FFFF, until=PIXEL_DATA)
     else:
         raise _NotOrdinaryError
     if len(head) < end + 12:  # the whole of the pixel data's own tag, VR and length
@@ -110,9 +110,11 @@ def _parse(head: bytes) -> tuple[dict[str, str], dict[str, str], int]:
     return elements, meta, end
 
 
-def _explicit(head: bytes, at: int, wanted: Mapping[int, str], found: dict[str, str], *, until: int) -> int:
-    """Collect wanted elements up to tag `until`; where that begins."""
-    last = -1
+def _explicit(
+    head: bytes, at: int, wanted: Mapping[int, str], found: dict[str, str], *, after: int, until: int
+) -> int:
+    """Collect wanted elements behind tag `after` and up to `until`; where that begins."""
+    last = after
     while True:
         group, number, vr, length = _EXPLICIT(head, at)
         tag = group << 16 | number

@@ -107,6 +107,15 @@ def test_a_file_cut_or_changed_at_any_byte_is_what_pydicom_says(tmp_path: Path) 
     assert 0.3 * count < quick < 0.9 * count  # else one of the two has not been tried
 
 
+def test_what_stands_before_the_file_meta_information_ends_it_for_pydicom_too(tmp_path: Path) -> None:
+    path = make_series(tmp_path, slices=1)[0]
+    raw = bytearray(path.read_bytes())
+    raw[132] = 0  # (0002,0000) becomes (0000,0000)
+    path.write_bytes(raw)
+    assert not _is_quick(path)
+    _assert_same(path)
+
+
 @pytest.mark.real_ct
 def test_every_real_header_has_the_same_values(real_data: Callable[[str], Path]) -> None:
     quick = count = 0
