@@ -13,7 +13,7 @@ import psutil
 
 from models.errors import OsteoGateError
 
-LOOK_S = 0.05
+LOOK_S = 0.2  # looking costs some milliseconds, which should not take from the step
 
 
 @dataclass(frozen=True)

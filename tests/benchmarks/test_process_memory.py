@@ -16,7 +16,7 @@ def hold(megabytes: int) -> None:
 
 
 def hold_in_a_child(megabytes: int) -> None:
-    said = f"import time; held = bytearray(b'1') * {megabytes} * 1000000; time.sleep(0.3)"
+    said = f"import time; held = bytearray(b'1') * {megabytes} * 1000000; time.sleep(1)"
     subprocess.run([sys.executable, "-c", said], check=True)
 
 
