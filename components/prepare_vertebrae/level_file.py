@@ -83,10 +83,11 @@ def _read_labels(path: Path, scheme: str | None, wanted: WantedSeries) -> SpineL
     if not _is_dicom(path):
         raise refuse(Code.LEVELS_UNREADABLE, f"{path.name}: of no known kind; accepted: {ACCEPTED}")
     dataset = read_level_object(path)
-    read = read_rtstruct if dataset.get("SOPClassUID") == STRUCTURE_SET_STORAGE else read_dicom_seg
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            structures = dataset.get("SOPClassUID") == STRUCTURE_SET_STORAGE
+            read = read_rtstruct if structures else read_dicom_seg
             return read(dataset, wanted, source=path.name)
     except BROKEN as error:  # sequences are parsed when they are looked into
         reason = " ".join(str(error).split())[:200]

@@ -63,6 +63,14 @@ def test_a_sequence_that_breaks_off_inside_is_no_crash(
     refusal(path)
 
 
+def test_a_class_that_is_no_text_is_no_crash(structures: Path, refusal: Refuse) -> None:
+    """Its UID under a VR of numbers: what pydicom raises on it comes when the object is looked at first."""
+    raw = structures.read_bytes()
+    at = raw.index(b"\x08\x00\x16\x00UI", 132)
+    structures.write_bytes(raw[: at + 4] + b"FD" + raw[at + 6 :])
+    refusal(structures)
+
+
 def test_segments_without_numbers_or_frames_are_no_crash(segmentation: Path, refusal: Refuse) -> None:
     for change in (
         lambda seg: delattr(seg.SegmentSequence[0], "SegmentNumber"),
