@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
 import os
 import sys
 
 import structlog
 
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
 
 def configure_logs() -> None:
     """Warnings and worse by default; `OSTEOGATE_LOG=info` or `debug` shows more."""
+    _work_on_without_room_for_a_log()
     named = os.environ.get("OSTEOGATE_LOG", "warning").upper()
     level = logging.getLevelNamesMapping().get(named, logging.WARNING)
     structlog.configure(
@@ -27,3 +32,29 @@ def configure_logs() -> None:
     logging.captureWarnings(True)
     for noisy in ("pydicom", "py.warnings", "great_expectations", "alembic", "mlflow"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+class _Stream(io.FileIO):
+    """A file whose full disk is nobody's error: what does not fit is not written."""
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        try:
+            return super().write(data) or 0
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            return len(data)
+
+
+def _work_on_without_room_for_a_log() -> None:
+    """Standard error often is a file of a scheduler, and its disk may be full where that of the work is not."""
+    if sys.stderr is None or sys.stderr is not sys.__stderr__:
+        return  # somebody's own stream: a test's, a notebook's
+    try:
+        raw = _Stream(sys.stderr.fileno(), "w", closefd=False)
+    except (OSError, ValueError):
+        return  # none at all
+    encoding = sys.stderr.encoding
+    sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding=encoding, errors="backslashreplace", line_buffering=True
+    )
