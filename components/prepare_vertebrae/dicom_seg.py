@@ -129,7 +129,7 @@ class SegmentFrames:
         if not wanted:
             return  # none has frames of its own
         for place, frame in zip(wanted, _decoded(dataset, wanted), strict=True):
-            if (mask := frame > threshold).any():
+            if (mask := np.greater(frame, threshold)).any():
                 self.planes[of[place]].append((place, mask))
 
     def _segment(self, group: Dataset) -> int:
@@ -162,7 +162,7 @@ class SegmentFrames:
         return stacked_mask(planes, origins, orientations[0], (row_step, column_step), declared)
 
 
-def _decoded(dataset: Dataset, places: list[int]) -> Iterator[NDArray[np.generic]]:
+def _decoded(dataset: Dataset, places: list[int]) -> Iterator[NDArray[np.number]]:
     """Frames (H, W) at these places.
 
     Bits that are not compressed run on from frame to frame (PS3.5 8.1.1), so a frame may begin within a byte, where

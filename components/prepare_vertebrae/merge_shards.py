@@ -187,22 +187,27 @@ def _strips(
     for place, row in rows:
         facts = stores[place].index.iloc[row]
         of_series.setdefault((str(facts["patient"]), str(facts["series"])), []).append((place, row))
-    left_out = {
-        key: list(part.itertuples()) for key, part in refused.groupby(["patient", "series"], sort=False)
-    }
-    flags = {key: tuple(part["code"]) for key, part in flagged.groupby(["patient", "series"], sort=False)}
+    left_out: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    vendors: dict[tuple[str, str], str] = {}
+    for item in refused.itertuples():
+        key = (str(item.patient), str(item.series))
+        left_out.setdefault(key, []).append((str(item.level), str(item.code)))
+        vendors[key] = str(item.vendor)
+    flags: dict[tuple[str, str], list[str]] = {}
+    for item in flagged.itertuples():
+        flags.setdefault((str(item.patient), str(item.series)), []).append(str(item.code))
     keys = sorted({*of_series, *left_out})
     shown = sheet_places(len(keys))
     for number, key in enumerate(keys):
         if number not in shown:
             continue
-        crops, reasons = of_series.get(key, []), left_out.get(key, [])
+        crops = of_series.get(key, [])
         middle: dict[str, NDArray[np.int16]] = {}
         for place, row in crops:
             facts = stores[place].index.iloc[row]
             if facts["lateral_offset_mm"] == 0.0:
                 middle[str(facts["level"])] = np.array(stores[place].hu[row, stores[place].hu.shape[1] // 2])
-        vendor = str(facts["vendor"]) if crops else str(reasons[0].vendor)
+        vendor = str(facts["vendor"]) if crops else vendors[key]
         title = strip_title(key[0], vendor, str(facts["split"]) if crops else "")
-        codes = codes_by_level((str(item.level), str(item.code)) for item in reasons)
-        yield Strip(title, middle, codes, flags.get(key, ()))
+        codes = codes_by_level(left_out.get(key, []))
+        yield Strip(title, middle, codes, flags.get(key, []))

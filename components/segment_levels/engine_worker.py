@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 
 class EngineUnfitError(Exception):
@@ -47,7 +48,7 @@ def main() -> None:
     sys.stdout.write("\n" + json.dumps(answer) + "\n")
 
 
-def require_fit(python_api: object, options: dict[str, object]) -> None:
+def require_fit(python_api: ModuleType, options: dict[str, object]) -> None:
     """Refuse an engine that takes other arguments, whose networks do not load, or that would fall back to the CPU."""
     try:
         inspect.signature(python_api.totalsegmentator).bind("ct.nii.gz", None, **options)
@@ -81,7 +82,7 @@ def shut_in(home: Path, weights: str) -> None:
     (home / "config.json").write_text(json.dumps(config))
 
 
-def guard_downloads(python_api: object) -> None:
+def guard_downloads(python_api: ModuleType) -> None:
     """Put a refusal in place of every function of the engine that fetches something."""
     from totalsegmentator import libs
 
@@ -92,9 +93,10 @@ def guard_downloads(python_api: object) -> None:
             )
         setattr(libs, name, refuse_download)
     # it also deletes outdated weights: a site's folder is left as it is, and what is needed was checked before
-    if not hasattr(python_api, "download_pretrained_weights"):
-        raise EngineUnfitError("this version of the engine has no download_pretrained_weights to shut off")
-    python_api.download_pretrained_weights = lambda *_: None
+    name = "download_pretrained_weights"
+    if not hasattr(python_api, name):
+        raise EngineUnfitError(f"this version of the engine has no {name} to shut off")
+    setattr(python_api, name, lambda *_: None)
 
 
 def refuse_download(*_: object, **__: object) -> None:
