@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from components.ingest_dicom.nifti import NiftiError, read_nifti
-from components.ingest_dicom.vertebra_names import rib_named, vertebra_named
+from components.ingest_dicom.vertebra_names import vertebra_named
 from components.prepare_vertebrae.label_table import label_table
 from components.prepare_vertebrae.spine_labels import BodyCollector, SpineLabels
 from models.levels import LEVELS
 from models.refusal import Code, refuse
-
-TWELFTH = 12
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def read_label_map(path: Path, scheme: str | None) -> SpineLabels:
     Parameters
     ----------
     scheme
-        From `SCHEMES`; None where the file's name states it, or its header says which number is which vertebra.
+        From `SCHEMES`; None where the file's name states it.
 
     Raises
     ------
@@ -81,21 +79,19 @@ def read_label_map(path: Path, scheme: str | None) -> SpineLabels:
         raise refuse(Code.LEVELS_UNREADABLE, f"{path.name}: its name states {stated}, but {scheme} is given")
     scheme = scheme or stated
     table = label_table(path)
-    if scheme is None and (own := _scheme_of(table)) is not None:
-        numbers = own
-    elif scheme in SCHEMES:
-        numbers = SCHEMES[scheme]
-        _require_agreement(numbers, table, f"{path.name}: scheme {scheme}")
-    else:
+    if scheme not in SCHEMES:
         given = "no numbering scheme is named" if scheme is None else f"unknown numbering scheme {scheme!r}"
-        raise refuse(Code.LEVELS_UNREADABLE, f"{path.name}: {given}; accepted: {', '.join(SCHEMES)}")
+        raise refuse(
+            Code.LEVELS_UNREADABLE, f"{path.name}: {given}{_hint(table)}; accepted: {', '.join(SCHEMES)}"
+        )
+    numbers = SCHEMES[scheme]
+    _require_agreement(numbers, table, f"{path.name}: scheme {scheme}")
     try:
         label_map = read_nifti(path, whole_numbers=True)
     except NiftiError as error:
         reason = str(error).replace(str(path), path.name)
         raise refuse(Code.LEVELS_UNREADABLE, reason) from error
     labels, affine = label_map.hu, label_map.affine
-    scheme_words = f"scheme {scheme}" if scheme else "its own table of labels"
     found = BodyCollector(path.name, mask_end_is_field_end=True)
     for name, value in numbers.vertebrae.items():
         found.add(name, labels == value, affine)
@@ -103,7 +99,7 @@ def read_label_map(path: Path, scheme: str | None) -> SpineLabels:
         values = ", ".join(f"{value:g}" for value in np.unique(labels[labels != 0])[:12]) or "none"
         raise refuse(
             Code.LEVELS_NOT_IN_VIEW,
-            f"{path.name}: none of L1-L4 under {scheme_words} (labels found: {values})",
+            f"{path.name}: none of L1-L4 under scheme {scheme} (labels found: {values})",
         )
     twelfth = np.argwhere(np.isin(labels, numbers.twelfth_ribs))
     return found.labels(
@@ -112,15 +108,15 @@ def read_label_map(path: Path, scheme: str | None) -> SpineLabels:
     )
 
 
-def _scheme_of(table: dict[int, str]) -> Scheme | None:
-    """What the file's own table says; None when it names none of L1-L4, or one twice."""
-    names = {number: vertebra_named(text) for number, text in table.items() if number > 0}
-    vertebrae = {name: number for number, name in names.items() if name is not None}
-    if not set(LEVELS) & set(vertebrae) or len(vertebrae) < sum(name is not None for name in names.values()):
-        return None
-    ribs = {number: rib for number, text in table.items() if (rib := rib_named(text)) is not None}
-    twelfth = tuple(number for number, rib in ribs.items() if rib == TWELFTH)
-    return Scheme(vertebrae, tuple(ribs), twelfth)
+def _hint(table: dict[int, str]) -> str:
+    """Which schemes the file's own table of labels is written in, in words; it does not choose one."""
+    named = {number: name for number, text in table.items() if (name := vertebra_named(text)) in LEVELS}
+    fitting = [
+        scheme
+        for scheme, numbers in SCHEMES.items()
+        if named and all(numbers.vertebrae[name] == number for number, name in named.items())
+    ]
+    return f" (its own table of labels is that of {' or '.join(fitting)})" if fitting else ""
 
 
 def _require_agreement(numbers: Scheme, table: dict[int, str], scheme: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+import zlib
 from pathlib import Path
 from xml.etree import ElementTree
 
 import nibabel
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 
 SIZE_MAX = 1_000_000  # bytes; a table of a hundred names has 10,000
 NAMED_MAX = 5000
@@ -15,11 +18,12 @@ NAMED_MAX = 5000
 def label_table(path: Path) -> dict[int, str]:
     """Name by number from the header's extension; empty where there is none, or none that can be read."""
     try:
-        extensions = nibabel.load(path).header.extensions
-    except (ImageFileError, OSError, EOFError, ValueError, AttributeError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            contents = [extension.get_content() for extension in nibabel.load(path).header.extensions]
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError, AttributeError):
         return {}  # the label map's reader says what is wrong with the file
-    for extension in extensions:
-        content = extension.get_content()
+    for content in contents:
         if isinstance(content, str):
             content = content.encode()
         if not isinstance(content, bytes) or b"<LabelTable" not in content or len(content) > SIZE_MAX:

@@ -56,7 +56,7 @@ def read_spine(
     ----------
     scheme
         Numbering of a label map (`totalseg`, `totalseg_v1`, `totalseg_v3`, `verse`); never guessed; None where the
-        file's name (`case.totalseg.nii.gz`) or its header states it.
+        file's name states it (`case.totalseg.nii.gz`).
     wanted
         The series that the levels are wanted for: a table may hold several, and a DICOM object may have been drawn
         in another frame of reference.

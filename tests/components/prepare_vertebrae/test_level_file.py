@@ -131,16 +131,17 @@ def with_table(path: Path, names: dict[int, str]) -> Path:
 V1 = {"L1": 22, "L2": 21, "L3": 20, "L4": 19}
 
 
-def test_the_table_of_labels_in_the_header_says_which_number_is_which(
+def test_numbers_of_version_1_have_a_scheme_and_the_header_helps_to_name_it(
     tmp_path: Path, params: PrepareParams, spine: Volume, centres: dict[str, np.ndarray]
 ) -> None:
     path = label_map(spine, centres, V1, tmp_path / "labels.nii.gz")
-    assert codes_of(lambda: read_levels(path, params.levels)) == (Code.LEVELS_UNREADABLE,)
     for level in read_levels(path, params.levels, scheme="totalseg_v1"):
         np.testing.assert_allclose(level.centre_lps_mm, centres[level.name], atol=1.6)
     with_table(path, {1: "spleen", **{number: f"vertebrae_{name}" for name, number in V1.items()}})
-    for level in read_levels(path, params.levels):
-        np.testing.assert_allclose(level.centre_lps_mm, centres[level.name], atol=1.6)
+    with pytest.raises(RefusedError, match="its own table of labels is that of totalseg_v1\\)") as refused:
+        read_levels(path, params.levels)  # said, and still not chosen
+    assert refused.value.codes == (Code.LEVELS_UNREADABLE,)
+    assert len(read_levels(path, params.levels, scheme="totalseg_v1")) == 4
 
 
 def test_a_table_of_labels_that_contradicts_the_scheme_is_refused(
@@ -158,6 +159,26 @@ def test_a_table_of_labels_that_contradicts_the_scheme_is_refused(
     assert codes_of(lambda: read_levels(path, params.levels)) == (
         Code.LEVELS_UNREADABLE,
     )  # it names none of L1-L4
+
+
+@pytest.mark.parametrize(
+    "damage", [b"<LabelTable", b"\xff\xfe<LabelTable>\xff", b"<LabelTable><Label Key='x'/></LabelTable>"]
+)
+def test_a_damaged_table_of_labels_is_no_table(
+    tmp_path: Path, params: PrepareParams, spine: Volume, centres: dict[str, np.ndarray], damage: bytes
+) -> None:
+    path = label_map(
+        spine, centres, dict(zip(LEVELS, (31, 30, 29, 28), strict=True)), tmp_path / "labels.nii"
+    )
+    image = nibabel.load(path)
+    out = nibabel.Nifti1Image(np.array(image.dataobj), image.affine)
+    out.header.extensions.append(nibabel.nifti1.Nifti1Extension(0, damage))
+    nibabel.save(out, path)
+    assert len(read_levels(path, params.levels, scheme="totalseg")) == 4
+    raw = bytearray(path.read_bytes())
+    raw[40:56] = b"\xff" * 16  # dimensions that no image has
+    path.write_bytes(bytes(raw))
+    assert codes_of(lambda: read_levels(path, params.levels, scheme="totalseg")) == (Code.LEVELS_UNREADABLE,)
 
 
 def test_an_interpolated_label_map_is_refused(
