@@ -231,7 +231,11 @@ MEANINGS: dict[Code, Meaning] = {
         "send a series of an energy-integrating scanner",
     ),
     Code.PHANTOM: Meaning(Basis.HEADER, "a test phantom, not a patient", "send a patient's series"),
-    Code.KVP_MISSING: Meaning(Basis.HEADER, "tube voltage is not declared", "declare KVP (0018,0060)"),
+    Code.KVP_MISSING: Meaning(
+        Basis.HEADER,
+        "tube voltage is not declared",
+        "send the series as the scanner wrote it, with KVP (0018,0060); of NIfTI state --kvp",
+    ),
     Code.KVP_OUT_OF_RANGE: Meaning(
         Basis.HEADER, "tube voltage outside the validated range", "send a series inside validate.kvp_*"
     ),
@@ -241,7 +245,9 @@ MEANINGS: dict[Code, Meaning] = {
         "none; the answer is marked as outside validated input",
     ),
     Code.VENDOR_UNKNOWN: Meaning(
-        Basis.HEADER, "Manufacturer is missing or names no known vendor", "declare Manufacturer (0008,0070)"
+        Basis.HEADER,
+        "Manufacturer is missing or names no known vendor",
+        "send Manufacturer (0008,0070) as the scanner wrote it; a maker that is missing: validate.vendors_known",
     ),
     Code.VENDOR_UNVALIDATED: Meaning(
         Basis.HEADER,
@@ -254,13 +260,13 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.MIXED_SERIES: Meaning(
         Basis.HEADER,
-        "slices of different patients, studies or acquisitions under one SeriesInstanceUID",
+        "slices of different patients, studies, frames of reference, kVp or kernels under one SeriesInstanceUID",
         "send the series apart",
     ),
     Code.RESCALE_MISSING: Meaning(
         Basis.HEADER,
         "RescaleSlope or RescaleIntercept is missing or no number, or RescaleType names another unit than HU",
-        "send a series with HU rescale",
+        "send the scanner's own series, with RescaleSlope and RescaleIntercept to HU",
     ),
     Code.LOSSY_COMPRESSION: Meaning(
         Basis.HEADER,
@@ -277,7 +283,9 @@ MEANINGS: dict[Code, Meaning] = {
         Basis.GEOMETRY, "image orientation or position is missing", "send a series with both"
     ),
     Code.GEOMETRY_INCONSISTENT: Meaning(
-        Basis.GEOMETRY, "slices differ in orientation, matrix or pixel spacing", "send one consistent series"
+        Basis.GEOMETRY,
+        "slices differ in orientation, matrix or pixel spacing",
+        "send one reconstruction: one orientation, matrix and pixel size, slices evenly spaced",
     ),
     Code.SLICE_MISSING: Meaning(
         Basis.GEOMETRY, "a slice is missing inside the series", "send the whole series"
@@ -301,10 +309,14 @@ MEANINGS: dict[Code, Meaning] = {
         "pixel spacing outside the validated range",
         "reconstruct with a smaller field of view",
     ),
-    Code.GANTRY_TILT: Meaning(Basis.GEOMETRY, "gantry tilt or oblique stack", "send an untilted series"),
+    Code.GANTRY_TILT: Meaning(
+        Basis.GEOMETRY, "gantry tilt or oblique stack", "send an untilted series, or see validate.tilt_policy"
+    ),
     Code.TOO_FEW_SLICES: Meaning(Basis.GEOMETRY, "too few slices to hold L1-L4", "send the whole series"),
     Code.CONTRAST_BY_WORDS: Meaning(
-        Basis.WORDS, "a description says that contrast was given", "send the non-contrast series"
+        Basis.WORDS,
+        "a description says that contrast was given",
+        "send the non-contrast series; where the words are wrong, correct the description",
     ),
     Code.CONTRAST_BY_IMAGE: Meaning(
         Basis.IMAGE,
@@ -319,7 +331,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.METAL_IN_VERTEBRA: Meaning(
         Basis.IMAGE,
         "metal or cement in a vertebra to be measured",
-        "exclude the level; measure by DXA elsewhere",
+        "none; the level is left out; where too few are left, measure by DXA at the hip",
     ),
     Code.VERTEBRA_FRACTURED: Meaning(
         Basis.IMAGE,
@@ -387,9 +399,15 @@ MEANINGS: dict[Code, Meaning] = {
     Code.DXA_LEVEL_INVALID: Meaning(
         Basis.TABLE, "the DXA table marks the level as not evaluable", "none; the other levels are used"
     ),
-    Code.DXA_VALUE_NOT_NUMERIC: Meaning(Basis.TABLE, "a DXA value is not a number", "correct the value"),
+    Code.DXA_VALUE_NOT_NUMERIC: Meaning(
+        Basis.TABLE,
+        "a DXA value is not a number",
+        "write a number with a decimal point, or leave it empty and flag the level invalid",
+    ),
     Code.DXA_OUT_OF_RANGE: Meaning(
-        Basis.TABLE, "a DXA value outside its plausible range", "check value and unit (g/cm2)"
+        Basis.TABLE,
+        "a DXA value outside its plausible range",
+        "check value and unit (g/cm2)",
     ),
     Code.DXA_UNUSUAL: Meaning(
         Basis.TABLE,
@@ -400,7 +418,9 @@ MEANINGS: dict[Code, Meaning] = {
         Basis.TABLE, "no published conversion for this DXA device", "name Hologic or GE Lunar"
     ),
     Code.DXA_DATE_FAR: Meaning(Basis.TABLE, "CT and DXA too many days apart", "pair a DXA nearer in time"),
-    Code.DXA_DATE_INVALID: Meaning(Basis.TABLE, "a date is missing or not YYYY-MM-DD", "correct the date"),
+    Code.DXA_DATE_INVALID: Meaning(
+        Basis.TABLE, "a date is missing or not YYYY-MM-DD", "write it as YYYY-MM-DD"
+    ),
     Code.DXA_DUPLICATED: Meaning(Basis.TABLE, "two exams of one patient on one date", "keep one"),
     Code.SEX_MISMATCH: Meaning(
         Basis.TABLE, "sex differs between CT header and DXA table", "correct one of them"
