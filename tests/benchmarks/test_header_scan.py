@@ -22,7 +22,7 @@ def images(tmp_path: Path) -> Path:
 
 def test_only_single_frame_ct_images_are_copied_each_in_turn(tmp_path: Path, images: Path) -> None:
     chosen = Images.under(images)
-    assert (len(chosen.paths), chosen.left_out) == (7, 2)
+    assert (len(chosen.paths), chosen.odd, chosen.left_out) == (7, 0, 2)
     paths = copies(tmp_path / "copies", 16, chosen.paths)
     assert [path.read_bytes() for path in paths[7:14]] == [path.read_bytes() for path in chosen.paths]
     assert len({path.stat().st_ino for path in paths}) == 16
@@ -45,7 +45,7 @@ def test_the_report_holds_all_times_and_their_ratios(
             assert ratios == [their / our for their, our in zip(theirs, ours, strict=True)]
             assert case["ratio"][name] == sorted(ratios)[1]
     page = (tmp_path / "r" / "header_scan.md").read_text()
-    assert "| images | 40 | 7 | pydicom |" in page
+    assert "| images | 40 | 7 | 0 | pydicom |" in page
     assert str(tmp_path) not in page
 
 
