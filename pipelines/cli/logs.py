@@ -48,13 +48,13 @@ class _Stream(io.FileIO):
 
 def _work_on_without_room_for_a_log() -> None:
     """Standard error often is a file of a scheduler, and its disk may be full where that of the work is not."""
-    if sys.stderr is None or sys.stderr is not sys.__stderr__:
+    own = sys.__stderr__
+    if own is None or sys.stderr is not own:
         return  # somebody's own stream: a test's, a notebook's
     try:
-        raw = _Stream(sys.stderr.fileno(), "w", closefd=False)
+        raw = _Stream(own.fileno(), "w", closefd=False)
     except (OSError, ValueError):
         return  # none at all
-    encoding = sys.stderr.encoding
     sys.stderr = io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding=encoding, errors="backslashreplace", line_buffering=True
+        io.BufferedWriter(raw), encoding=own.encoding, errors="backslashreplace", line_buffering=True
     )
