@@ -25,12 +25,12 @@ SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI
 TEXT = frozenset(vr.encode("ascii") for vr in TEXT_VRS)
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-META_LENGTH, PIXEL_DATA = 0x00020000, 0x7FE00010
+META_LENGTH, CHARACTER_SET, PIXEL_DATA = 0x00020000, 0x00080005, 0x7FE00010
 META = {0x00020002: "MediaStorageSOPClassUID", 0x00020003: "MediaStorageSOPInstanceUID",
         0x00020010: "TransferSyntaxUID"}  # fmt: skip
 # pydicom warns of what it does not know of the character set; text that needs one is not read here
-WANTED = {tag: keyword for keyword, (tag, _) in HEADER_TAGS.items()} | {0x00080005: "SpecificCharacterSet"}
-VRS = {tag: vr.encode("ascii") for tag, vr in HEADER_TAGS.values()} | {0x00080005: b"CS"}
+WANTED = {tag: keyword for keyword, (tag, _) in HEADER_TAGS.items()} | {CHARACTER_SET: "SpecificCharacterSet"}
+VRS = {tag: vr.encode("ascii") for tag, vr in HEADER_TAGS.values()} | {CHARACTER_SET: b"CS"}
 # explicit VR little endian, RLE, and all of the JPEG and MPEG families
 SYNTAXES = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2.5")
 SYNTAX_FAMILY = "1.2.840.10008.1.2.4."
@@ -130,6 +130,8 @@ def _explicit(
             (length,) = _LONG(head, at)
             at += 4
         if tag in wanted:
+            if tag == CHARACTER_SET and vr != b"CS":
+                raise _NotOrdinaryError  # pydicom looks into it before all else
             found[wanted[tag]] = _value(vr, head, at, length)
         elif tag == META_LENGTH and (vr, length) != (b"UL", 4):
             raise _NotOrdinaryError

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from shutil import rmtree
-from unittest.mock import patch
 
 import pandas as pd
 
@@ -16,7 +15,8 @@ from components.ingest_dicom.headers import Header
 from components.ingest_dicom.inspect_series import inspect_series
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
-from components.ingest_dicom.read_header import read_header
+from components.ingest_dicom.pydicom_header import read_by_pydicom
+from components.ingest_dicom.read_header import quick_header
 from components.ingest_dicom.scan import scan_folder
 from components.ingest_dicom.series_table import read_series_table
 from components.validate_dicom.check_series import check_series
@@ -221,10 +221,11 @@ def _judge_answer(outcome: Outcome, answer: Answer) -> None:
 
 def other_header(path: Path) -> str:
     """How the quick reader and pydicom disagree about a file that the quick one takes; "" when they do not."""
-    quick = read_header(path)
-    with patch("components.ingest_dicom.headers.quick_data_set", return_value=None):
-        plain = read_header(path)
-    if not isinstance(quick, Header) or repr(quick) == repr(plain):
+    quick = quick_header(path)
+    if quick is None:
+        return ""
+    plain = read_by_pydicom(path)
+    if repr(quick) == repr(plain):
         return ""
     if not isinstance(plain, Header):
         return f"read at once, and by pydicom {plain.code}: {plain.found}"

@@ -7,16 +7,19 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 
-import components.ingest_dicom.headers as headers
 import components.ingest_dicom.pixels as pixels
+import components.ingest_dicom.pydicom_header as pydicom_header
+import components.ingest_dicom.read_header as read_header
 import components.ingest_dicom.scan as scan
 import tests.fuzz.one_case as one_case
 from components.ingest_dicom.headers import Header, OtherFile
+from components.ingest_dicom.quick_header import QuickValues
+from components.ingest_dicom.values import Values
 from models.refusal import Code
 from tests.fuzz.campaign import run_campaign
 from tests.fuzz.corpus import load_corpus
@@ -65,7 +68,7 @@ def test_one_hu_too_many_is_wrong(results: Results, monkeypatch: pytest.MonkeyPa
 
 def test_sound_pixels_refused_are_wrong(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     def truncated(path: Path) -> Header | OtherFile:
-        found = headers.read_header(path)
+        found = read_header.read_header(path)
         return replace(found, truncated=True) if isinstance(found, Header) else found
 
     monkeypatch.setattr("components.ingest_dicom.read_headers.read_header", truncated)
@@ -73,15 +76,13 @@ def test_sound_pixels_refused_are_wrong(results: Results, monkeypatch: pytest.Mo
 
 
 def test_a_quick_reader_that_misreads_is_wrong(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = headers.quick_data_set
+    plain = read_header.quick_values
 
-    def misread(*rest: Any) -> Any:
-        dataset = plain(*rest)
-        if dataset is not None and "KVP" in dataset:
-            dataset.KVP = 99
-        return dataset
+    def misread(file: BinaryIO) -> tuple[Values, Values] | None:
+        found = plain(file)
+        return found and (QuickValues({**found[0]._found, "KVP": "99"}), found[1])
 
-    monkeypatch.setattr(headers, "quick_data_set", misread)
+    monkeypatch.setattr(read_header, "quick_values", misread)
     found = results("file", 20)
     assert "wrong" in kinds(found)
     assert any("kvp" in outcome.detail for outcome in found)
@@ -101,7 +102,8 @@ def test_a_memory_error_that_is_answered_with_a_code_is_memory_all_the_same(
     def greedy(*_: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(headers, "quick_data_set", greedy)
+    monkeypatch.setattr(read_header, "quick_header", lambda path: None)
+    monkeypatch.setattr(pydicom_header, "ends_early", greedy)
     assert "memory" in kinds(results("file", 3))
 
 

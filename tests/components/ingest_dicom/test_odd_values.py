@@ -11,10 +11,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless
 
-from components.ingest_dicom.headers import Header
+from components.ingest_dicom.headers import Header, OtherFile
 from components.ingest_dicom.inspect_series import inspect_series
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import SIMULATED_KEY, Pseudonymiser
+from components.ingest_dicom.pydicom_header import read_by_pydicom
 from components.ingest_dicom.read_header import read_header
 from components.ingest_dicom.read_volume import read_volume
 from components.ingest_dicom.scan import scan_folder
@@ -230,3 +231,15 @@ def test_an_oblique_stack_has_its_own_axes(tmp_path: Path) -> None:
     np.testing.assert_allclose(volume.index_to_lps([2, 0, 10]), 6.0 * normal + 8.0 * np.array(row), atol=1e-4)
     np.testing.assert_allclose(volume.index_to_lps([0, 10, 0]), 8.0 * np.array(column), atol=1e-4)
     assert _row(tmp_path).tilt_deg == pytest.approx(25.0, abs=0.01)
+
+
+def test_a_character_set_that_is_no_text_is_left_to_pydicom(tmp_path: Path) -> None:
+    """Found by the fuzz: the quick reader took the file, and pydicom, which reads its pixels, does not."""
+    path = make_series(tmp_path, slices=1, SpecificCharacterSet="ISO_IR 100")[0]
+    raw = path.read_bytes()
+    at = raw.index(b"\x08\x00\x05\x00CS", 132)
+    path.write_bytes(raw[: at + 4] + b"FD" + raw[at + 6 :])
+    found = read_header(path)
+    assert read_by_pydicom(path) == found
+    assert isinstance(found, OtherFile)
+    assert found.code is Code.NOT_DICOM
