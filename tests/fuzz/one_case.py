@@ -105,8 +105,11 @@ def run_case(corpus: Corpus, scratch: Path, seed: str, number: int, intake: Inta
     data.mkdir(parents=True)
     outcome, spent = Outcome(number), limits.Spent()
     judge = _drawn(rng, corpus, data, outcome, intake)
+    allowed = limits.SECONDS_MAX * max(
+        1, len(list(data.iterdir()))
+    )  # of a small series: for each of its files
     try:
-        with limits.measured(spent, limits.SECONDS_MAX):
+        with limits.measured(spent, allowed):
             judge()
     except limits.HungError:
         outcome.result, outcome.detail = "hang", limits.where()
@@ -118,7 +121,7 @@ def run_case(corpus: Corpus, scratch: Path, seed: str, number: int, intake: Inta
     if outcome.result in ("read", "refused"):
         if spent.megabytes > limits.MEMORY_MAX >> 20 or spent.out_of_memory:
             outcome.result, outcome.detail = "memory", spent.out_of_memory
-        elif spent.seconds > limits.SECONDS_MAX:  # in one call that no signal ends
+        elif spent.seconds > allowed:  # in one call that no signal ends
             outcome.result = "hang"
     return outcome
 

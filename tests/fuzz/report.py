@@ -90,7 +90,7 @@ def write_report(report: Report, path: Path, *, corpus: str) -> None:
         "  de-identified copies.",
         "",
         f"Each in a process that may take {MEMORY_MAX >> 20} MB more than it started with, and {SECONDS_MAX:g} s of",
-        "processor time (the wall clock of a busy machine would accuse the innocent).",
+        "processor time a file (the wall clock of a busy machine would accuse the innocent).",
         "",
         "| outcome | cases |",
         "|---|---|",
