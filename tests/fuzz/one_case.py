@@ -105,9 +105,8 @@ def run_case(corpus: Corpus, scratch: Path, seed: str, number: int, intake: Inta
     data.mkdir(parents=True)
     outcome, spent = Outcome(number), limits.Spent()
     judge = _drawn(rng, corpus, data, outcome, intake)
-    allowed = limits.SECONDS_MAX * max(
-        1, len(list(data.iterdir()))
-    )  # of a small series: for each of its files
+    files = max(1, len(list(data.iterdir())))
+    allowed = limits.SECONDS_MAX * files  # of a small series: for each of its files
     try:
         with limits.measured(spent, allowed):
             judge()
