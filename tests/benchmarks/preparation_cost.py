@@ -185,7 +185,7 @@ def report_of(costs: dict[str, dict[int, Cost]]) -> Report:
 def _growth_words(step: str, found: dict[int, Cost]) -> str:
     growth, most = growth_mb(found), max(found)
     assert growth is not None
-    said = f"{step}: memory grows by {1000 * growth:.0f} kB a patient (line through {len(found)} sizes)"
+    said = f"{step}: memory grows by {round(1000 * growth)} kB a patient (line through {len(found)} sizes)"
     if growth <= 0:
         return said + "."
     reached = most + (LIMIT_MB - found[most].together_mb) / growth
