@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from models.params import load_section
+from pipelines.retention.params import RetentionParams, Term
+from pipelines.retention.plan import RetentionPlan, plan_retention
 from pipelines.workspace import Workspace
 from tests.command_line import ROOT
 
+PARAMS = load_section(ROOT / "params.yaml", "retention", RetentionParams)
+NO_END = Term(days=None, size_gb=None)
 DAY_S = 86400
 OLD_DAYS, YOUNG_DAYS = 4000, 10  # over every term of params.yaml, and within
 
@@ -93,3 +98,11 @@ def workspace(tmp_path: Path) -> Workspace:
     place = Workspace(root, root / ".osteogate")
     place.home.mkdir()
     return place
+
+
+def plan(workspace: Workspace, params: RetentionParams = PARAMS) -> RetentionPlan:
+    return plan_retention(workspace, params, period_days=30)
+
+
+def gone(found: RetentionPlan) -> set[Path]:
+    return {item.holding.path for item in found.expired}

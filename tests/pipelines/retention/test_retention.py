@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,26 +12,22 @@ import yaml
 
 from models.errors import ParameterError
 from models.params import load_section
-from monitoring.prediction_log import PredictionLog
-from monitoring.prediction_row import OutcomeRow, PredictionRow, Source
 from pipelines.local_run import only_run
 from pipelines.retention.carry_out import DELETIONS_FILE, RetentionError, apply_plan
 from pipelines.retention.params import Kind, RetentionParams, Term
-from pipelines.retention.plan import RetentionPlan, plan_retention
 from pipelines.workspace import Workspace
-from tests.command_line import ROOT, one_line, osteogate
-from tests.pipelines.retention.conftest import OLD_DAYS, YOUNG_DAYS, add_run, age, write
-
-PARAMS = load_section(ROOT / "params.yaml", "retention", RetentionParams)
-NO_END = Term(days=None, size_gb=None)
-
-
-def plan(workspace: Workspace, params: RetentionParams = PARAMS) -> RetentionPlan:
-    return plan_retention(workspace, params, period_days=30)
-
-
-def gone(found: RetentionPlan) -> set[Path]:
-    return {item.holding.path for item in found.expired}
+from tests.command_line import one_line, osteogate
+from tests.pipelines.retention.conftest import (
+    NO_END,
+    OLD_DAYS,
+    PARAMS,
+    YOUNG_DAYS,
+    add_run,
+    age,
+    gone,
+    plan,
+    write,
+)
 
 
 def test_only_what_is_over_its_term_goes_and_the_record_says_what(workspace: Workspace) -> None:
@@ -173,48 +168,6 @@ def test_above_its_space_the_oldest_go_until_the_rest_fits(workspace: Workspace)
     found = plan(workspace, tight)
     assert {path.suffix for path in gone(found)} == {".1", ".2", ".3"}
     assert [item.why for item in found.kept] == ["written within a day"]
-
-
-def answer(study: str, days: float) -> PredictionRow:
-    return PredictionRow(
-        timestamp=datetime.now(UTC) - timedelta(days=days), study=study, vendor="GE", flag=True,
-        model_version="1", source=Source.GATEWAY, data_kind="site",
-    )  # fmt: skip
-
-
-def test_old_answers_go_with_their_exams_and_leave_no_bytes(workspace: Workspace) -> None:
-    log = PredictionLog(workspace.prediction_log_url)
-    log.append([answer("0ld5tudy00000000", OLD_DAYS), answer("y0ung00000000000", YOUNG_DAYS)])
-    log.append([answer("b0th000000000000", OLD_DAYS), answer("b0th000000000000", YOUNG_DAYS)])
-    log.add_outcomes(
-        OutcomeRow(study=study, exam_date="2026-01-02", dxa_device="Hologic Horizon A")
-        for study in ("0ld5tudy00000000", "y0ung00000000000", "b0th000000000000", "n0answer00000000")
-    )
-    found = plan(workspace)
-    assert found.prediction_count == 2
-    apply_plan(found, workspace)
-    assert sorted(log.read()["study"]) == ["b0th000000000000", "y0ung00000000000"]
-    assert sorted(log.read_with_outcomes()["study"]) == ["b0th000000000000", "y0ung00000000000"]
-    stored = (workspace.home / "prediction_log.db").read_bytes()
-    assert b"0ld5tudy00000000" not in stored
-    assert b"n0answer00000000" in stored, "an exam that waits for its answer is none of an old answer's"
-    (record,) = [json.loads(line) for line in (workspace.home / DELETIONS_FILE).read_text().splitlines()]
-    assert (record["kind"], record["rows"], record["outcomes"]) == ("predictions", 2, 1)
-
-
-def test_above_its_space_the_oldest_answers_go_but_none_of_the_present_period(workspace: Workspace) -> None:
-    log = PredictionLog(workspace.prediction_log_url)
-    log.append([answer(f"{number:016d}", days=200.5 - number) for number in range(195)])
-    tiny = PARAMS.model_copy(update={"predictions": Term(days=None, size_gb=1e-9)})
-    found = plan_retention(workspace, tiny, period_days=30)
-    # 195 answers, 200.5 to 6.5 days old: all from 30.5 days on may go, 171 of them
-    assert found.prediction_count == 171
-
-
-def test_predictions_are_kept_at_least_for_a_period_of_drift(workspace: Workspace) -> None:
-    short = PARAMS.model_copy(update={"predictions": Term(days=29, size_gb=None)})
-    with pytest.raises(ParameterError, match=r"retention\.predictions\.days: found 29; at least .* \(30\)"):
-        plan(workspace, short)
 
 
 def test_without_a_term_nothing_goes(workspace: Workspace) -> None:
