@@ -11,8 +11,11 @@ import nibabel
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
+from components.ingest_dicom.elements import VALUE_ERRORS
+
 SIZE_MAX = 1_000_000  # bytes; a table of a hundred names has 10,000
 NAMED_MAX = 5000
+DIGITS_MAX = 9  # of a label's number; Python refuses to read one of 5,000
 
 
 def label_table(path: Path) -> dict[int, str]:
@@ -21,7 +24,7 @@ def label_table(path: Path) -> dict[int, str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             contents = [extension.get_content() for extension in nibabel.load(path).header.extensions]
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError, AttributeError):
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, *VALUE_ERRORS):
         return {}  # the label map's reader says what is wrong with the file
     for content in contents:
         if isinstance(content, str):
@@ -36,6 +39,6 @@ def label_table(path: Path) -> dict[int, str]:
         return {
             int(key): (label.text or "").strip()
             for label in labels
-            if (key := label.get("Key", "")).isascii() and key.isdigit()
+            if (key := label.get("Key", "")).isascii() and key.isdigit() and len(key) <= DIGITS_MAX
         }
     return {}

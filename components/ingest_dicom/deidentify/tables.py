@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 import warnings
 import zlib
@@ -17,6 +18,8 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from components.ingest_dicom.age import capped_age_years
+from components.ingest_dicom.elements import VALUE_ERRORS
+from components.ingest_dicom.nifti import BYTES_MAX
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from models.bone_reference import device_family
 from models.dxa_columns import DXA_COLUMNS, INVALID_COLUMNS, NUMBER_COLUMNS
@@ -122,16 +125,19 @@ def copy_label_map(source: Path, target: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = nibabel.load(source)
-            voxels = np.asanyarray(image.dataobj)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+            stored = image.dataobj
+            if math.prod(stored.shape) * stored.dtype.itemsize > BYTES_MAX:
+                raise ImageFileError(f"found shape {stored.shape}")
+            voxels = np.asanyarray(stored)
+            header = image.header
+            copied = nibabel.Nifti1Image(voxels, None, dtype=voxels.dtype)
+            copied.set_qform(header.get_qform() if header["qform_code"] else None, int(header["qform_code"]))
+            copied.set_sform(header.get_sform() if header["sform_code"] else None, int(header["sform_code"]))
+            copied.header.set_zooms(header.get_zooms())
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, *VALUE_ERRORS) as error:
         raise refuse(
             Code.LEVELS_UNREADABLE, f"a label map cannot be read ({type(error).__name__})"
         ) from error
-    header = image.header
-    copied = nibabel.Nifti1Image(voxels, None, dtype=voxels.dtype)
-    copied.set_qform(header.get_qform() if header["qform_code"] else None, int(header["qform_code"]))
-    copied.set_sform(header.get_sform() if header["sform_code"] else None, int(header["sform_code"]))
-    copied.header.set_zooms(header.get_zooms())
     nibabel.save(copied, target)
 
 

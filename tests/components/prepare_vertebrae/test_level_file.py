@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from components.ingest_dicom.deidentify.tables import copy_label_map
 from components.ingest_dicom.volume import Volume
 from components.prepare_vertebrae.centre_table import series_named_in
 from components.prepare_vertebrae.level_file import read_levels
@@ -162,7 +163,13 @@ def test_a_table_of_labels_that_contradicts_the_scheme_is_refused(
 
 
 @pytest.mark.parametrize(
-    "damage", [b"<LabelTable", b"\xff\xfe<LabelTable>\xff", b"<LabelTable><Label Key='x'/></LabelTable>"]
+    "damage",
+    [
+        b"<LabelTable",
+        b"\xff\xfe<LabelTable>\xff",
+        b"<LabelTable><Label Key='x'/></LabelTable>",
+        b"<LabelTable><Label Key='" + b"9" * 5000 + b"'/></LabelTable>",
+    ],
 )
 def test_a_damaged_table_of_labels_is_no_table(
     tmp_path: Path, params: PrepareParams, spine: Volume, centres: dict[str, np.ndarray], damage: bytes
@@ -179,6 +186,27 @@ def test_a_damaged_table_of_labels_is_no_table(
     raw[40:56] = b"\xff" * 16  # dimensions that no image has
     path.write_bytes(bytes(raw))
     assert codes_of(lambda: read_levels(path, params.levels, scheme="totalseg")) == (Code.LEVELS_UNREADABLE,)
+
+
+@pytest.mark.parametrize(("at", "damage"), [(108, b"\x00\x00\x80\x7f"), (40, b"\x03\x00" + b"\xff\x7f" * 3)])
+def test_a_damaged_label_map_is_refused_when_read_and_when_copied(
+    tmp_path: Path,
+    params: PrepareParams,
+    spine: Volume,
+    centres: dict[str, np.ndarray],
+    at: int,
+    damage: bytes,
+) -> None:
+    """Voxels that begin at infinity, found by the fuzz, and more of them than any memory holds."""
+    path = label_map(
+        spine, centres, dict(zip(LEVELS, (31, 30, 29, 28), strict=True)), tmp_path / "labels.nii"
+    )
+    raw = bytearray(path.read_bytes())
+    raw[at : at + len(damage)] = damage
+    path.write_bytes(bytes(raw))
+    assert codes_of(lambda: read_levels(path, params.levels, scheme="totalseg")) == (Code.LEVELS_UNREADABLE,)
+    assert codes_of(lambda: copy_label_map(path, tmp_path / "copy.nii")) == (Code.LEVELS_UNREADABLE,)
+    assert not (tmp_path / "copy.nii").exists()
 
 
 def test_an_interpolated_label_map_is_refused(
