@@ -31,7 +31,7 @@ class LevelRules(Section):
     spacing_max_mm: float = Field(gt=0)
     spacing_ratio_max: float = Field(gt=1)
     minimum_levels: int = Field(ge=2, le=4)
-    axes_from: Literal["l1_l4", "neighbours"] = "l1_l4"
+    axes_from: Literal["l1_l4", "neighbours"] = "neighbours"
     unusual_numbering: Literal["flag", "refuse"] = "flag"
 
 

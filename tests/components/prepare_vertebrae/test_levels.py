@@ -65,15 +65,15 @@ def test_axes_of_four_levels_are_those_of_the_bodies_to_two_degrees(params: Prep
     centres, lean = leaning_spine()
     own = lean_errors({name: centres[name] for name in ("L1", "L2", "L3", "L4")}, lean, params.levels)
     assert max(own.values()) < 2.0
-    beside = lean_errors(centres, lean, params.levels.model_copy(update={"axes_from": "neighbours"}))
-    assert max(beside.values()) < 1.0
-    assert lean_errors(centres, lean, params.levels) == own  # named, and by default not asked
+    assert max(lean_errors(centres, lean, params.levels).values()) < 1.0
+    alone = params.levels.model_copy(update={"axes_from": "l1_l4"})
+    assert lean_errors(centres, lean, alone) == own  # named, and not asked
 
 
 def test_neighbours_steady_the_axes_where_centres_are_read_by_eye(params: PrepareParams) -> None:
     centres, lean = leaning_spine(noise_mm=2.0)
-    alone = lean_errors(centres, lean, params.levels)
-    beside = lean_errors(centres, lean, params.levels.model_copy(update={"axes_from": "neighbours"}))
+    alone = lean_errors(centres, lean, params.levels.model_copy(update={"axes_from": "l1_l4"}))
+    beside = lean_errors(centres, lean, params.levels)
     assert sum(beside.values()) < sum(alone.values())
 
 
@@ -93,7 +93,7 @@ def test_two_levels_are_turned_by_what_lies_beside_them(params: PrepareParams) -
 
 def test_a_neighbour_that_is_cut_or_far_off_turns_nothing(params: PrepareParams) -> None:
     centres, _ = leaning_spine()
-    rules = params.levels.model_copy(update={"axes_from": "neighbours"})
+    rules = params.levels
     four = {name: centres[name] for name in ("L1", "L2", "L3", "L4")}
     alone = [level.axes for level in spine_levels(four, rules, source="test")]
     far = four | {"L5": centres["L4"] - np.array([0.0, 0.0, 80.0])}
