@@ -12,14 +12,14 @@ import pytest
 
 import components.ingest_dicom.run
 import components.prepare_vertebrae.reports
-import components.validate_dicom.run
+import components.validate_dicom.result_folder
 import models.crop_store
 from models.errors import InputError, OsteoGateError
 from tests.faults.small_batch import Batch
 
 INGEST, VALIDATE, PREPARE = (
     components.ingest_dicom.run,
-    components.validate_dicom.run,
+    components.validate_dicom.result_folder,
     components.prepare_vertebrae.reports,
 )
 

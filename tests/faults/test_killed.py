@@ -90,10 +90,10 @@ def test_ingest_killed_while_it_writes_over_an_earlier_intake(
 
 
 def test_validate_killed_while_it_writes(again: Batch, expected: dict[str, object]) -> None:
-    import components.validate_dicom.run as validate
+    import components.validate_dicom.result_folder as result
 
     def step() -> None:
-        validate.make_offline = lambda *_: kill_9()  # type: ignore[assignment]
+        result.make_offline = lambda *_: kill_9()  # type: ignore[assignment]
         again.validate()
 
     killed(step)

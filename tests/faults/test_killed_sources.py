@@ -16,6 +16,7 @@ from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.scan import ScanResult
 from components.ingest_dicom.source import Source, open_source
+from pipelines import intake_copy
 from pipelines.own_cohort import write_template
 from pipelines.take_in import take_in
 from tests.dicom_factory import make_segmentation, make_series
@@ -90,7 +91,7 @@ def test_ingest_of_an_archive(study: Path, zipped: Path, tmp_path: Path, when: s
     assert take(zipped, whole) == (2 * SLICES + 1, 0, {"NOT_DICOM": 1})
 
     def step() -> None:
-        at_call(*((archive, "_write") if when == "while it unpacks" else (os, "link")), 5)
+        at_call(*((archive, "_write") if when == "while it unpacks" else (intake_copy, "deidentify_file")), 5)
         take(zipped, home)
 
     killed(step)

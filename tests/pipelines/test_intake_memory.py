@@ -19,7 +19,7 @@ from components.prepare_vertebrae import contact_sheet
 from components.prepare_vertebrae.merge_shards import merge_shards
 from components.prepare_vertebrae.params import PrepareParams
 from models.params import load_section
-from tests.benchmarks.preparation_cost import _apart as in_a_process
+from tests.benchmarks.process_memory import cost_of
 from tests.command_line import ROOT
 from tests.faults.small_batch import Batch, make_batch
 
@@ -105,6 +105,6 @@ def test_validation_holds_tables_and_no_images(tmp_path: Path) -> None:
         batch = Batch(tmp_path / f"data-{count}", tmp_path / f"out-{count}")
         make_batch(batch.data, [f"P{number:03d}" for number in range(count)], **TINY_CT)
         batch.ingest()
-        found[count] = in_a_process(batch.validate)["main_mb"]
+        found[count] = cost_of(batch.validate).main_mb
         assert len(pd.read_parquet(batch.out / "report" / "accepted.parquet")) == count
     assert (found[120] - found[30]) * 1e3 / 90 < 150, found

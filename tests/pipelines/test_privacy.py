@@ -12,6 +12,7 @@ import pydicom
 import pytest
 
 from components.ingest_dicom.locations import FILE_NAME
+from components.ingest_dicom.multiframe import CONTRAST
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import Pseudonymiser
 from components.ingest_dicom.run import run as ingest
@@ -66,7 +67,7 @@ def write_cohort(folder: Path, patients: int) -> Path:
             dataset.PatientID = patient
             if place == 0 and number == 0:
                 # an agent would be one more reason to refuse the series, and its name is no secret of the patient's
-                plant_everywhere(dataset, KEPT | {"ContrastBolusAgent"})
+                plant_everywhere(dataset, KEPT | set(CONTRAST))
             else:
                 plant_private(dataset)
             dataset.save_as(file)
