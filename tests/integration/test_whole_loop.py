@@ -35,7 +35,7 @@ TINY = {
         }
     },
     "train": {"arch": "resnet18", "epochs": 1, "learning_rate": 1e-4, "absent_vendor": "warn"},
-    "monitor": {"reference_per_vendor": 10, "current_per_vendor": 10, "minimum_studies": 8},
+    "monitor": {"reference_per_vendor": 10, "current_per_vendor": 12, "minimum_studies": 10},
 }
 
 
