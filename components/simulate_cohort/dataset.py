@@ -19,7 +19,6 @@ import structlog
 import yaml
 
 from components.simulate_cohort.params import SimulateParams
-from components.simulate_cohort.simulate import simulate_cohort
 from models.errors import InputError, OsteoGateError, ParameterError, ServiceUnavailableError
 
 PIN = "data.dvc"
@@ -130,6 +129,9 @@ def obtain(
         _pull(root)
     elif other or not data.is_dir():
         source = "regenerated"
+        # here: a command that only looks at a cohort starts in half the time
+        from components.simulate_cohort.simulate import simulate_cohort
+
         simulate_cohort(
             patients=params.patients,
             seed=params.seed,

@@ -168,6 +168,7 @@ def test_the_command_line_names_nobody_in_what_it_says_and_writes(cohort: Path, 
     assert found_in(home, but=IDENTITY) == []
 
 
+@pytest.mark.long  # what comes in by `ingest` goes through it in test_privacy_on_entry
 def test_the_copy_goes_through_the_pipeline_as_the_originals_do(cohort: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     assert osteogate("deidentify", cohort, tmp_path / "copy", home=home).returncode == 0

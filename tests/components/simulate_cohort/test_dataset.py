@@ -68,7 +68,9 @@ def test_the_same_data_agree_in_a_fresh_checkout_and_other_data_are_named(
 def test_data_regenerated_otherwise_stop_the_run_or_are_pinned_anew(
     fresh: Path, params: SimulateParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset, "simulate_cohort", lambda **_: write_data(fresh, "other\n"))
+    monkeypatch.setattr(
+        "components.simulate_cohort.simulate.simulate_cohort", lambda **_: write_data(fresh, "other\n")
+    )
     before = dataset.pinned_version(fresh)
     with pytest.raises(DataChangedError, match=r"data/dxa.csv"):
         obtain(fresh, params)
@@ -85,7 +87,7 @@ def test_parameters_of_another_cohort_are_not_passed_over(
     with pytest.raises(DataChangedError, match=r"params.yaml, simulate"):
         obtain(fresh, more)
     made: list[dict[str, object]] = []
-    monkeypatch.setattr(dataset, "simulate_cohort", lambda **how: made.append(how))
+    monkeypatch.setattr("components.simulate_cohort.simulate.simulate_cohort", lambda **how: made.append(how))
     obtain(fresh, more, accept_changed=True)
     assert (made[0]["patients"], made[0]["overwrite"]) == (params.patients + 1, True)
 
@@ -93,7 +95,9 @@ def test_parameters_of_another_cohort_are_not_passed_over(
 def test_without_a_pin_nothing_is_made(
     params: SimulateParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset, "simulate_cohort", lambda **_: pytest.fail("made"))
+    monkeypatch.setattr(
+        "components.simulate_cohort.simulate.simulate_cohort", lambda **_: pytest.fail("made")
+    )
     with pytest.raises(PinError, match="--accept-changed-data"):
         obtain(checkout(tmp_path / "bare"), params)
 
