@@ -8,17 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components.evaluate_model.run import REPORT_FILE
 from components.ingest_dicom.params import IngestParams
 from components.ingest_dicom.pseudonym import cohort_key
-from components.ingest_dicom.run import run as ingest
 from components.prepare_vertebrae.params import PrepareParams
-from components.prepare_vertebrae.run import run as prepare
 from components.segment_levels.params import SegmentParams
-from components.segment_levels.run import run as segment
 from components.simulate_cohort.dataset import open_site_cohort, pinned_version, read_card
 from components.validate_dicom.params import ValidateParams
-from components.validate_dicom.run import run as validate
 from models.crop_store import CropGeometry, open_crop_store
 from models.errors import InputError, OsteoGateError, ParameterError
 from models.find_crop_store import find_crop_store
@@ -133,6 +128,8 @@ def refuse_steps(work: Path) -> None:
         One of them is there, and neither the mark of an evaluation nor a report.
     """
     there = [name for name in STEPS if os.path.lexists(work / name)]
+    from components.evaluate_model.run import REPORT_FILE
+
     if there and not any((work / name).is_file() for name in (MARKER, REPORT_FILE)):
         raise EvaluationTargetError(
             f"{work}: holds {', '.join(there)}, of no evaluation, and is left alone; name a new folder"
@@ -175,6 +172,12 @@ def _prepared(
     work: Path,
     progress: Progress,
 ) -> LabelledData:
+    # here: what is no labelled data is said before the steps are loaded, which takes seconds
+    from components.ingest_dicom.run import run as ingest
+    from components.prepare_vertebrae.run import run as prepare
+    from components.segment_levels.run import run as segment
+    from components.validate_dicom.run import run as validate
+
     kind = str(read_card(folder)["kind"])
     if kind == "site":
         ensure_site_key(workspace.site_key)

@@ -49,7 +49,6 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from components.evaluate_model.judge import judge
     from components.evaluate_model.latents import latents_beside
     from components.evaluate_model.params import EvaluateParams
     from models.artefact import read_card
@@ -70,6 +69,8 @@ def evaluate(
         judged_model(model, workspace) as found,
         Progress(console=console, disable=not console.is_terminal) as bar,
     ):
+        from components.evaluate_model.judge import judge  # takes seconds to load: once there is a model
+
         card = read_card(found.folder)
         target = out or default_folder(data, workspace, card.weights_sha256)
         task = bar.add_task("read", total=None)

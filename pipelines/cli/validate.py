@@ -29,19 +29,21 @@ def validate(
 
     from components.ingest_dicom.params import IngestParams
     from components.ingest_dicom.pseudonym import cohort_key
-    from components.ingest_dicom.run import run as ingest
     from components.segment_levels.params import SegmentParams
     from components.simulate_cohort.dataset import read_card
     from components.validate_dicom.accepted_batches import FILE_NAME
-    from components.validate_dicom.choice_table import mixed_only
     from components.validate_dicom.params import ValidateParams
-    from components.validate_dicom.run import run as check
     from models.params import load_section
     from pipelines.site_key import ensure_site_key, refuse_retired_key
     from pipelines.workspace import Workspace
 
     workspace = Workspace.find()
     kind = str(read_card(folder)["kind"])
+    # what takes seconds to load, once there is a cohort
+    from components.ingest_dicom.run import run as ingest
+    from components.validate_dicom.choice_table import mixed_only
+    from components.validate_dicom.run import run as check
+
     if kind == "site":
         ensure_site_key(workspace.site_key)
         refuse_retired_key(folder, workspace.site_key)
